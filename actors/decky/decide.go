@@ -1,0 +1,230 @@
+package decky
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/decnet/decnet-fleetd/messages"
+)
+
+// Policy holds the times a decky goes by. The zero value is completed by DefaultPolicy's numbers in New.
+type Policy struct {
+	// Settle is how long an insert after vanish and a delete must be wanted without a break. 0 means 2s: DECNET tears
+	// down row before file, and writes row before file, within milliseconds; two seconds cover a slow disk.
+	Settle time.Duration
+	// CommitEvery is the shortest time between two state changes. 0 means 1s: consumers follow a flapping container
+	// at that rate without drowning.
+	CommitEvery time.Duration
+	// TwinRetry is how often an insert is tried again that another host's row of the same name forbade. 0 means 30s,
+	// the interval of the audit.
+	TwinRetry time.Duration
+	// DryRun performs nothing.
+	DryRun bool
+}
+
+// DefaultPolicy returns the policy of the daemon.
+func DefaultPolicy() Policy {
+	return Policy{Settle: 2 * time.Second, CommitEvery: time.Second, TwinRetry: 30 * time.Second}
+}
+
+// Reasons, the same words in logs, reports and tests.
+const (
+	ReasonUnknownDeclared = "what the file says is unknown"
+	ReasonUnknownRecorded = "what the table says is unknown"
+	ReasonUnknownObserved = "what Docker says is unknown"
+	ReasonAmbiguous       = "a container could be another decky's"
+	ReasonConverged       = "converged"
+	ReasonNothingExpected = "no service that has a container"
+	ReasonGone            = "neither file nor table know it"
+	ReasonInsert          = "declared, not recorded"
+	ReasonDelete          = "recorded, not declared"
+	ReasonState           = "containers differ from the row"
+	ReasonDrift           = "configuration differs from the file"
+	ReasonSettling        = "must last before it is acted upon"
+	ReasonPaced           = "changed less than a second ago"
+	ReasonDeployOpen      = "a deploy of DECNET is in progress"
+	ReasonMutateOpen      = "a mutation of DECNET is in progress"
+	ReasonRedeploy        = "many containers vanished at once"
+	ReasonGuard           = "waits for the mass-deletion guard"
+	ReasonTwin            = "another host has a row of this name: "
+)
+
+// verdict is what decide came to: the state of the containers, why it acts or does not, what is held.
+type verdict struct {
+	state  messages.State // "" if unknown
+	reason string
+	held   *messages.Held
+	want   *messages.RowChange // what would be ordered, or is on its way
+	wake   time.Time           // look again then, even if nothing is heard; zero: no need
+	reread bool                // file and table should be read once more
+	retire bool
+	busy   bool // it will go on by itself shortly
+}
+
+// decide chooses from everything known. Same observations, same verdict.
+func decide(o observations, p Policy) verdict {
+	switch d, r := o.declared.Presence, o.recorded.Presence; {
+	case d == messages.Unknown:
+		return verdict{reason: ReasonUnknownDeclared}
+	case r == messages.Unknown:
+		return verdict{reason: ReasonUnknownRecorded}
+	case d == messages.Present && r == messages.Absent:
+		return decideInsert(o, p)
+	case d == messages.Absent && r == messages.Present:
+		return decideDelete(o, p)
+	case d == messages.Absent:
+		return verdict{reason: ReasonGone, retire: o.flight == nil}
+	}
+	return decideUpdate(o, p)
+}
+
+func decideInsert(o observations, p Policy) verdict {
+	state, known := observedState(o)
+	v := verdict{state: state, reason: ReasonInsert}
+	if o.twin != "" {
+		v.held = &messages.Held{What: "insert", Why: ReasonTwin + o.twin}
+		v.wake = o.recorded.ReadAt.Add(p.TwinRetry)
+		if o.now.Before(v.wake) {
+			return v
+		}
+	}
+	if o.seenRow {
+		if why, until := holdOf(o); why != "" {
+			return hold(v, "insert", why, until)
+		}
+		if !settled(o, p) {
+			return settling(v, o, p)
+		}
+	}
+	if !known {
+		state = messages.Pending
+	}
+	v.want = insert(o, state)
+	return v
+}
+
+func decideDelete(o observations, p Policy) verdict {
+	v := verdict{reason: ReasonDelete}
+	if why, until := holdOf(o); why != "" {
+		return hold(v, "delete", why, until)
+	}
+	if !settled(o, p) {
+		return settling(v, o, p)
+	}
+	if !o.permit.Granted {
+		v.held = &messages.Held{What: "delete", Why: o.permit.Why, Hash: o.permit.Hash}
+		v.busy = o.permit.Why == ""
+		if v.busy {
+			v.held.Why = ReasonGuard
+		}
+		return v
+	}
+	v.want = remove(o)
+	return v
+}
+
+func decideUpdate(o observations, p Policy) verdict {
+	state, known := observedState(o)
+	v := verdict{state: state, reason: quietReason(o, known)}
+	changed := drift(o)
+	setState := known && string(state) != o.recorded.Row.State
+	if setState {
+		v.reason = ReasonState
+		if why, until := stateHold(o); why != "" {
+			v, setState = hold(v, "state_changed", why, until), false
+		} else if ready := o.lastCommit.Add(p.CommitEvery); o.now.Before(ready) {
+			v.reason, v.wake, v.busy = ReasonPaced, ready, true
+			return v
+		}
+	}
+	if setState || len(changed) > 0 {
+		v.want = update(o, state, setState, changed)
+		if !setState && v.held == nil {
+			v.reason = ReasonDrift
+		}
+	}
+	return v
+}
+
+func quietReason(o observations, known bool) string {
+	switch {
+	case known:
+		return ReasonConverged
+	case !o.runtime.Known:
+		return ReasonUnknownObserved
+	case o.runtime.Refused != "":
+		return ReasonAmbiguous
+	}
+	return ReasonNothingExpected
+}
+
+// settled says whether the intent has lasted, and file and row have both been read again since it arose.
+func settled(o observations, p Policy) bool {
+	return !o.now.Before(o.intent.since.Add(p.Settle)) && !o.rereadAt.Before(o.intent.since)
+}
+
+func settling(v verdict, o observations, p Policy) verdict {
+	if p.DryRun {
+		return v
+	}
+	v.busy, v.reason = true, ReasonSettling
+	v.reread = o.rereadAt.Before(o.intent.since)
+	if due := o.intent.since.Add(p.Settle); o.now.Before(due) {
+		v.wake = due
+	}
+	return v
+}
+
+// holdOf names the operation of DECNET that forbids taking rows away, bringing them back and changing states.
+func holdOf(o observations) (why string, until time.Time) {
+	switch {
+	case o.now.Before(o.holds.Deploy):
+		return ReasonDeployOpen, o.holds.Deploy
+	case o.now.Before(o.holds.Mutate):
+		return ReasonMutateOpen, o.holds.Mutate
+	case o.now.Before(o.notYet):
+		return ReasonDeployOpen, o.notYet
+	}
+	return "", time.Time{}
+}
+
+func stateHold(o observations) (why string, until time.Time) {
+	if why, until = holdOf(o); why == "" && o.now.Before(o.holds.Redeploy) {
+		return ReasonRedeploy, o.holds.Redeploy
+	}
+	return why, until
+}
+
+func hold(v verdict, what, why string, until time.Time) verdict {
+	v.held = &messages.Held{What: what, Why: why, Until: messages.Moment{Time: until}}
+	v.reason, v.wake = why, until
+	return v
+}
+
+// drift names the columns whose meaning differs from the file. A row without decky_config has nothing to compare: it
+// is filled with the next write of the configuration.
+func drift(o observations) []string {
+	d, r := o.declared.Entry, o.recorded.Row
+	var changed []string
+	if !sameSet(d.Services, r.Services) {
+		changed = append(changed, "services")
+	}
+	if r.HasConfig && d.Digest != r.Digest {
+		changed = append(changed, "decky_config")
+	}
+	if d.IP != r.IP {
+		changed = append(changed, "decky_ip")
+	}
+	if strings.HasPrefix(r.LastError, ownError) {
+		changed = append(changed, "last_error")
+	}
+	return changed
+}
+
+func sameSet(a, b []string) bool {
+	a, b = slices.Clone(a), slices.Clone(b)
+	slices.Sort(a)
+	slices.Sort(b)
+	return slices.Equal(slices.Compact(a), slices.Compact(b))
+}

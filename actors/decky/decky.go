@@ -1,0 +1,151 @@
+package decky
+
+import (
+	"time"
+
+	"github.com/decnet/decnet-fleetd/actors/supervise"
+	"github.com/decnet/decnet-fleetd/messages"
+)
+
+// Teller takes messages for another actor; false means that it was not taken and should be tried again.
+type Teller interface{ Tell(msg any) bool }
+
+// Config is what a decky needs. All fields are required.
+type Config struct {
+	Name     string
+	HostUUID string
+	Fleet    Teller
+	Store    Teller
+	View     Teller
+	NewID    func() string // 32 hex digits from 128 random bits; a guessable id would let any bus client forge an acknowledgement
+	Policy   Policy
+}
+
+// Decky is the actor of one decky.
+type Decky struct {
+	cfg      Config
+	o        observations
+	v        verdict
+	seq      uint64
+	unwake   func()
+	wakeAt   time.Time
+	asked    time.Time // when a reread was last asked for
+	mark     *messages.PassMark
+	reported messages.DeckyReported
+	told     bool
+}
+
+// retryTell is how long a decky waits before it tries again to tell a full mailbox. Source: a store that is busy
+// commits 128 rows in about 10 ms; twenty of those.
+const retryTell = 200 * time.Millisecond
+
+// New returns the actor; give it to a supervise.Spec.
+func New(cfg Config) *Decky { return &Decky{cfg: cfg} }
+
+// Receive handles one message.
+func (d *Decky) Receive(c *supervise.Ctx, msg any) {
+	d.o.now = c.Now()
+	switch m := msg.(type) {
+	case supervise.Started:
+		d.start(c, m)
+		return
+	case supervise.Stopping:
+		return
+	case messages.Tick:
+		d.tick(c, m)
+	case messages.PassMark:
+		d.mark = &m
+	default:
+		d.o = fold(d.o, msg)
+	}
+	d.act(c)
+}
+
+// Snapshot is what a crash record keeps of the state before the crash.
+func (d *Decky) Snapshot() string {
+	return "declared " + d.o.declared.Presence.String() + ", recorded " + d.o.recorded.Presence.String() + " " +
+		d.o.recorded.Row.State + ", aggregate " + string(d.v.state) + ", " + d.v.reason
+}
+
+// start asks for the facts again after a crash; the first incarnation is told them by the fleet that hired it.
+func (d *Decky) start(c *supervise.Ctx, m supervise.Started) {
+	d.seq = uint64(m.Incarnation) << 32 // orders of an earlier incarnation never match
+	if m.Incarnation > 1 && !d.cfg.Fleet.Tell(messages.FactsWanted{Name: d.cfg.Name}) {
+		c.After(retryTell, messages.Tick{Name: "facts"})
+	}
+}
+
+func (d *Decky) tick(c *supervise.Ctx, m messages.Tick) {
+	switch m.Name {
+	case "wake":
+		d.unwake, d.wakeAt = nil, time.Time{}
+	case "facts":
+		d.start(c, supervise.Started{Incarnation: uint32(d.seq >> 32)})
+	}
+}
+
+// act decides and performs. Effects come in this order: the row first, because its reply decides what is announced;
+// the report last, because it tells what was done.
+func (d *Decky) act(c *supervise.Ctx) {
+	d.v = decide(d.o, d.cfg.Policy)
+	if !d.cfg.Policy.DryRun {
+		d.steer(c)
+	}
+	if d.v.reread && d.asked.Before(d.o.intent.since) {
+		if d.cfg.Fleet.Tell(messages.RereadAsked{Name: d.cfg.Name, At: d.o.now}) {
+			d.asked = d.o.now
+		} else {
+			d.sleepUntil(c, d.o.now.Add(retryTell))
+		}
+	}
+	if !d.v.wake.IsZero() {
+		d.sleepUntil(c, d.v.wake)
+	}
+	d.report()
+	if !d.told || d.mark != nil && !d.busy() { // a mailbox was full
+		d.sleepUntil(c, d.o.now.Add(retryTell))
+	}
+	if d.v.retire {
+		d.cfg.Fleet.Tell(messages.DeckyRetired{Name: d.cfg.Name})
+	}
+}
+
+func (d *Decky) steer(c *supervise.Ctx) {
+	switch steer(d.o.flight, d.v.want) {
+	case leave:
+	case takeBack:
+		f := *d.o.flight
+		f.withdrawn = d.cfg.Store.Tell(messages.WithdrawRow{Name: d.cfg.Name, Seq: f.change.Seq})
+		d.o.flight = &f
+	case send:
+		d.order(c, *d.v.want)
+	}
+}
+
+func (d *Decky) order(c *supervise.Ctx, change messages.RowChange) {
+	d.seq++
+	change.Name, change.Seq, change.EventID = d.cfg.Name, d.seq, d.cfg.NewID()
+	change.Transition.HostUUID, change.Transition.Name, change.Transition.EventID = d.cfg.HostUUID, d.cfg.Name, change.EventID
+	if !d.cfg.Store.Tell(change) {
+		d.sleepUntil(c, d.o.now.Add(retryTell))
+		return
+	}
+	d.o.flight = &flight{change: change, flips: d.o.flips}
+}
+
+// sleepUntil sets the one timer a decky has; the earlier moment wins.
+func (d *Decky) sleepUntil(c *supervise.Ctx, at time.Time) {
+	if d.unwake != nil {
+		if !at.Before(d.wakeAt) {
+			return
+		}
+		d.unwake()
+	}
+	d.wakeAt = at
+	d.unwake = c.After(max(0, at.Sub(d.o.now)), messages.Tick{Name: "wake", At: at})
+}
+
+// busy says whether the decky will go on by itself shortly.
+func (d *Decky) busy() bool {
+	return d.v.busy || d.o.flight != nil || d.v.want != nil && !d.cfg.Policy.DryRun
+}

@@ -1,0 +1,70 @@
+package decky
+
+import (
+	"reflect"
+
+	"github.com/decnet/decnet-fleetd/messages"
+)
+
+// report tells the view what changed, and the fleet when a pass it asked about is over for this decky.
+func (d *Decky) report() {
+	r := messages.DeckyReported{Status: d.status(), Busy: d.busy()}
+	if !d.told || !reflect.DeepEqual(r, d.reported) {
+		d.told = d.cfg.View.Tell(r)
+		d.reported = r
+	}
+	if d.mark == nil || r.Busy {
+		return
+	}
+	m := messages.PassMarked{Token: d.mark.Token, Name: d.cfg.Name, Held: d.v.held, Reason: d.v.reason}
+	if d.v.want != nil {
+		m.Plan = d.plan()
+	}
+	if d.cfg.Fleet.Tell(m) {
+		d.mark = nil
+	}
+}
+
+func (d *Decky) plan() *messages.PlanItem {
+	w := d.v.want
+	return &messages.PlanItem{Name: d.cfg.Name, Action: w.Kind.String(), From: w.Prev, To: string(w.State), Reason: d.v.reason,
+		Declared: d.o.declared.Presence.String(), Recorded: d.o.recorded.Presence.String(), Observed: d.observed()}
+}
+
+func (d *Decky) observed() string {
+	switch {
+	case !d.o.runtime.Known || d.o.runtime.Refused != "":
+		return messages.Unknown.String()
+	case len(d.o.runtime.Services) == 0:
+		return messages.Absent.String()
+	}
+	return messages.Present.String()
+}
+
+func (d *Decky) status() messages.DeckyStatus {
+	o := d.o
+	want := expected(o.declared.Entry.Services)
+	s := messages.DeckyStatus{
+		HostUUID: d.cfg.HostUUID, Name: d.cfg.Name, Aggregate: string(d.v.state),
+		Declared: o.declared.Presence.String(), Recorded: o.recorded.Presence.String(), Observed: d.observed(),
+		Expected: want, Services: o.runtime.Services, Base: o.runtime.Base, IP: o.declared.Entry.IP,
+		Phase: d.phase(), Reason: d.v.reason, Held: d.v.held, Rev: o.rev, Cause: o.lastCause,
+		ChangedAt: messages.Moment{Time: o.changedAt}, Up: up(want, o.runtime.Services),
+	}
+	if o.recorded.Presence == messages.Present {
+		s.State = o.recorded.Row.State
+	}
+	return s
+}
+
+func (d *Decky) phase() string {
+	switch {
+	case d.v.held != nil:
+		return "held"
+	case d.busy():
+		return "working"
+	case d.o.declared.Presence == messages.Unknown || d.o.recorded.Presence == messages.Unknown:
+		return "waiting"
+	}
+	return "quiet"
+}

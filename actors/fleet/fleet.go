@@ -1,0 +1,225 @@
+package fleet
+
+import (
+	"time"
+
+	"github.com/decnet/decnet-fleetd/actors/supervise"
+	"github.com/decnet/decnet-fleetd/messages"
+)
+
+// Teller takes messages for another actor; false means that it was not taken.
+type Teller interface{ Tell(msg any) bool }
+
+// Config is what the fleet needs. All fields but the policies are required.
+type Config struct {
+	HostUUID string
+	Sources  map[messages.Source]Teller
+	Store    Teller
+	View     Teller
+	// Child describes the actor of one decky.
+	Child     func(name string) supervise.Spec
+	Directory *Directory
+	NewID     func() string
+	// Patience is how long a source may stay silent at the start before it counts as unknown. 0 means 5s.
+	Patience time.Duration
+	// Audit is how often file and table are read in full although nothing seems to have changed. 0 means 30s.
+	Audit time.Duration
+	Guard GuardPolicy
+	// RedeployWindow and RedeployHold: see redeploying. 0 means 5s and 15s.
+	RedeployWindow time.Duration
+	RedeployHold   time.Duration
+}
+
+// Fleet is the actor that knows who should exist.
+type Fleet struct {
+	cfg  Config
+	roll roll
+	seen *sightings
+
+	open   bool
+	heard  map[messages.Source]bool      // has answered or failed
+	readAt map[messages.Source]time.Time // when its last usable reading began
+	docker bool                          // what it says is known
+	stamps map[messages.Source]messages.Stamp
+
+	file     file
+	table    bool // what it says is known
+	holds    []messages.Hold
+	losses   []loss
+	redeploy time.Time // state changes are held until then
+
+	wave      waveTrack
+	poked     time.Time // when file and table were asked for a reread; zero: nothing is outstanding
+	passes    []*pass
+	token     uint64
+	failing   *failing
+	down      map[messages.Source]messages.Fault // why a source knows nothing
+	counters  map[string]int64
+	refused   bool // a mailbox was full
+	untold    bool // a timer runs that tells again what a full mailbox refused
+	reporting bool // a timer runs that reports to the view
+}
+
+// failing is since when, and why, the store cannot write.
+type failing struct {
+	since time.Time
+	fault messages.Fault
+}
+
+// New returns the actor; give it to a supervise.Spec.
+func New(cfg Config) *Fleet {
+	if cfg.Patience == 0 {
+		cfg.Patience = 5 * time.Second
+	}
+	if cfg.Audit == 0 {
+		cfg.Audit = 30 * time.Second
+	}
+	if cfg.RedeployWindow == 0 {
+		cfg.RedeployWindow = 5 * time.Second
+	}
+	if cfg.RedeployHold == 0 {
+		cfg.RedeployHold = 15 * time.Second
+	}
+	if cfg.Guard.Floor == 0 {
+		cfg.Guard = GuardPolicy{Floor: 3, Share: 0.25, Window: time.Minute, Reads: 3, Over: time.Minute}
+	}
+	return &Fleet{cfg: cfg, roll: roll{}, seen: newSightings(), heard: map[messages.Source]bool{},
+		readAt: map[messages.Source]time.Time{}, stamps: map[messages.Source]messages.Stamp{}, counters: map[string]int64{}, down: map[messages.Source]messages.Fault{},
+		wave: waveTrack{wanting: map[string]bool{}}}
+}
+
+// Receive handles one message.
+func (f *Fleet) Receive(c *supervise.Ctx, msg any) {
+	switch m := msg.(type) {
+	case supervise.Started:
+		f.start(c)
+	case supervise.Stopping:
+	case messages.DeclaredChanged:
+		f.declaredChanged(c, m)
+	case messages.RecordedChanged:
+		f.recordedChanged(c, m)
+	case messages.RuntimeChanged:
+		f.runtimeChanged(c, m)
+	case messages.RuntimeHinted:
+		f.hinted(c, m)
+	case messages.SourceDown:
+		f.sourceDown(c, m)
+	case messages.RowReply:
+		f.replied(c, m)
+	case messages.StoreFailing:
+		f.storeFailing(c, m)
+	case messages.FactsWanted:
+		f.facts(f.roll[m.Name], m.Name)
+	case messages.RereadAsked:
+		f.rereadAsked(c, m)
+	case messages.DeckyRetired:
+		f.retire(c, m.Name)
+	case messages.DeckyCrashed:
+		f.crashed(m)
+	case messages.ApproveDeletes:
+		f.wave.approved = m.Hash
+		f.rule(c)
+	case messages.GetPass:
+		f.passAsked(c, m)
+	case messages.PassMarked:
+		f.passMarked(c, m)
+	case messages.Tick:
+		f.tick(c, m)
+	}
+}
+
+func (f *Fleet) start(c *supervise.Ctx) {
+	for _, s := range f.cfg.Sources {
+		s.Tell(messages.GetView{})
+	}
+	c.After(f.cfg.Patience, messages.Tick{Name: "patience"})
+	c.After(f.cfg.Audit, messages.Tick{Name: "audit"})
+}
+
+func (f *Fleet) tick(c *supervise.Ctx, m messages.Tick) {
+	switch m.Name {
+	case "patience":
+		f.opens(c)
+	case "audit":
+		f.poke(messages.SourceDeclared, messages.SourceRecorded)
+		f.rule(c)
+		c.After(f.cfg.Audit, messages.Tick{Name: "audit"})
+	case "untold":
+		f.untold = false
+		f.tellAgain(c)
+	case "report":
+		f.reporting = false
+		f.cfg.View.Tell(f.report())
+	case "redeploy":
+		f.spreadHolds(c)
+	case "pass":
+		f.passDue(c)
+	}
+}
+
+// hear notes that a source has answered or failed. No decky decides before all three have, or had their time.
+func (f *Fleet) hear(c *supervise.Ctx, s messages.Source) {
+	f.heard[s] = true
+	if len(f.heard) == 3 {
+		f.opens(c)
+	}
+	f.later(c)
+}
+
+func (f *Fleet) opens(c *supervise.Ctx) {
+	if f.open {
+		return
+	}
+	f.open = true
+	for name := range f.cfg.Directory.refs { // an earlier incarnation hired them
+		f.enrol(c, name)
+	}
+	for name, m := range f.roll {
+		f.hire(c, name, m)
+	}
+	f.rule(c)
+	f.passDue(c)
+	f.later(c)
+}
+
+// fresh says whether a message is newer than what was heard of its source.
+func (f *Fleet) fresh(s messages.Source, stamp messages.Stamp) bool {
+	if !f.stamps[s].Before(stamp) {
+		return false
+	}
+	f.stamps[s] = stamp
+	return true
+}
+
+func (f *Fleet) poke(sources ...messages.Source) {
+	for _, s := range sources {
+		f.cfg.Sources[s].Tell(messages.RereadWanted{})
+	}
+}
+
+// later reports to the view once for many changes.
+func (f *Fleet) later(c *supervise.Ctx) {
+	if !f.reporting {
+		f.reporting = true
+		c.After(reportEvery, messages.Tick{Name: "report"})
+	}
+}
+
+// reportEvery bounds how often the fleet reports. Chosen: below what an eye can follow.
+const reportEvery = 50 * time.Millisecond
+
+func (f *Fleet) report() messages.FleetReported {
+	counters := make(map[string]int64, len(f.counters))
+	for k, v := range f.counters {
+		counters[k] = v
+	}
+	r := messages.FleetReported{Open: f.open, Foreign: len(f.file.foreign), Warnings: f.file.warnings, Holds: f.holds,
+		Redeploy: messages.Moment{Time: f.redeploy}, Counters: counters}
+	for _, x := range f.file.rejected {
+		r.Rejected = append(r.Rejected, x.Fault)
+	}
+	if f.file.status == messages.FileInvalid {
+		r.Rejected = append([]messages.Fault{f.file.fault}, r.Rejected...)
+	}
+	return r
+}

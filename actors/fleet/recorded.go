@@ -1,0 +1,155 @@
+package fleet
+
+import (
+	"slices"
+	"time"
+
+	"github.com/decnet/decnet-fleetd/actors/supervise"
+	"github.com/decnet/decnet-fleetd/messages"
+)
+
+func (f *Fleet) recordedChanged(c *supervise.Ctx, m messages.RecordedChanged) {
+	if !f.fresh(messages.SourceRecorded, m.Stamp) {
+		return
+	}
+	first := !f.table
+	delete(f.down, messages.SourceRecorded)
+	f.table, f.readAt[messages.SourceRecorded] = true, m.ReadAt
+	present := make(map[string]bool, len(m.Rows))
+	renewed := false
+	for _, row := range m.Rows {
+		present[row.Name] = true
+		renewed = f.record(row.Name, f.enrol(c, row.Name), messages.RecordedObserved{Presence: messages.Present, Row: row, ReadAt: m.ReadAt}) || renewed
+	}
+	absent := messages.RecordedObserved{Presence: messages.Absent, ReadAt: m.ReadAt}
+	for _, name := range m.Gone {
+		if x := f.roll[name]; x != nil {
+			renewed = f.record(name, x, absent) || renewed
+		}
+	}
+	if m.Full || first {
+		for name, x := range f.roll {
+			if !present[name] && x.recorded.Presence != messages.Absent {
+				renewed = f.record(name, x, absent) || renewed
+			}
+		}
+	}
+	if renewed {
+		f.reattribute()
+	}
+	if !slices.Equal(f.holds, m.Holds) {
+		f.holds = m.Holds
+		f.spreadHolds(c)
+	}
+	f.rule(c)
+	f.hear(c, messages.SourceRecorded)
+	f.rereadArrived(c)
+	f.mind(c)
+}
+
+// record notes what the table says about one decky and passes it on. A look that began before the store's last reply
+// is older than what is known.
+func (f *Fleet) record(name string, m *member, r messages.RecordedObserved) bool {
+	if r.ReadAt.Before(m.recorded.ReadAt) {
+		return false
+	}
+	m.recorded = r
+	f.weigh(name, m)
+	f.tell(m, r)
+	return m.renew()
+}
+
+// replied takes the store's reply in: it is the newest there is to know of the row.
+func (f *Fleet) replied(c *supervise.Ctx, r messages.RowReply) {
+	if r.Outcome == messages.Committed {
+		f.count(r)
+	}
+	m := f.roll[r.Name]
+	if m == nil {
+		return
+	}
+	if r.Outcome != messages.Withdrawn {
+		m.recorded = messages.RecordedObserved{Presence: r.Presence, Row: r.Row, ReadAt: r.At}
+		f.weigh(r.Name, m)
+		if m.renew() {
+			f.reattribute()
+		}
+	}
+	if m.ref != nil && !m.ref.Tell(r) {
+		m.reply, m.untold, f.refused = &r, true, true
+		f.mind(c)
+	}
+	f.rule(c)
+}
+
+func (f *Fleet) count(r messages.RowReply) {
+	f.counters[r.Kind.String()]++
+	for _, p := range f.passes {
+		p.count(r)
+	}
+	if r.Kind == messages.DeleteRow {
+		f.wave.done = append(f.wave.done, r.At)
+	}
+}
+
+func (f *Fleet) sourceDown(c *supervise.Ctx, m messages.SourceDown) {
+	if !f.fresh(m.Source, m.Stamp) {
+		return
+	}
+	f.down[m.Source] = m.Fault
+	switch m.Source {
+	case messages.SourceRecorded:
+		f.table = false
+		for name, x := range f.roll {
+			x.recorded.Presence = messages.Unknown
+			f.weigh(name, x)
+			f.tell(x, x.recorded)
+		}
+	case messages.SourceObserved:
+		f.docker = false
+		for _, x := range f.roll {
+			f.tell(x, messages.RuntimeObserved{Cause: "down"})
+		}
+	case messages.SourceDeclared:
+		f.file.status, f.file.fault, f.file.good = messages.FileUnreachable, m.Fault, false
+		f.absentees(nil)
+	}
+	f.rule(c)
+	f.hear(c, m.Source)
+	f.passDue(c)
+	f.mind(c)
+}
+
+// spreadHolds tells every decky what the operations in progress mean for it.
+func (f *Fleet) spreadHolds(c *supervise.Ctx) {
+	if d := f.redeploy.Sub(c.Now()); d > 0 {
+		c.After(d, messages.Tick{Name: "redeploy"})
+	}
+	for name, m := range f.roll {
+		if h := f.holdsOf(name); h != m.holds {
+			m.holds = h
+			f.tell(m, h)
+		}
+	}
+	f.later(c)
+}
+
+func (f *Fleet) holdsOf(name string) messages.HoldsObserved {
+	h := messages.HoldsObserved{Redeploy: f.redeploy}
+	for _, x := range f.holds {
+		switch {
+		case x.Operation == "deploy":
+			h.Deploy = latest(h.Deploy, x.Until)
+		case x.Operation == "mutate" && x.Decky == name:
+			h.Mutate = latest(h.Mutate, x.Until)
+		}
+	}
+	return h
+}
+
+func latest(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,151 @@
+package fleet
+
+import (
+	"time"
+
+	"github.com/decnet/decnet-fleetd/actors/supervise"
+	"github.com/decnet/decnet-fleetd/messages"
+)
+
+// retell is how long the fleet waits before it tells again what a full mailbox refused. Chosen: a decky handles its
+// 256 messages in far less.
+const retell = 50 * time.Millisecond
+
+// enrol returns the member of that name, made if need be.
+func (f *Fleet) enrol(c *supervise.Ctx, name string) *member {
+	if m := f.roll[name]; m != nil {
+		return m
+	}
+	m := &member{declared: messages.DeclaredObserved{Presence: f.file.presence(name)}}
+	if f.table {
+		m.recorded.Presence = messages.Absent
+	}
+	f.roll[name] = m
+	if f.open {
+		f.hire(c, name, m)
+	}
+	return m
+}
+
+// Directory remembers the deckies' actors while the fleet's own actor restarts: they go on, it finds them again. Only
+// the running incarnation of the fleet touches it.
+type Directory struct{ refs map[string]*supervise.Ref }
+
+// NewDirectory returns an empty directory.
+func NewDirectory() *Directory { return &Directory{refs: map[string]*supervise.Ref{}} }
+
+// hire starts a decky's actor, or finds it, and tells it everything known.
+func (f *Fleet) hire(c *supervise.Ctx, name string, m *member) {
+	if m.ref != nil {
+		return
+	}
+	if m.ref = f.cfg.Directory.refs[name]; m.ref == nil {
+		m.ref = c.Spawn(f.cfg.Child(name))
+		f.cfg.Directory.refs[name] = m.ref
+	}
+	m.holds = f.holdsOf(name)
+	f.facts(m, name)
+}
+
+// facts tells a decky everything known about it.
+func (f *Fleet) facts(m *member, name string) {
+	if m == nil {
+		return
+	}
+	m.untold = false
+	if m.reply != nil {
+		f.tell(m, *m.reply)
+		m.reply = nil
+	}
+	f.tell(m, m.holds)
+	f.tell(m, m.permit)
+	f.tell(m, f.runtimeOf(name))
+	f.tell(m, m.declared)
+	f.tell(m, m.recorded)
+	for _, p := range f.passes {
+		if p.marked[name] {
+			f.tell(m, messages.PassMark{Token: p.token})
+		}
+	}
+}
+
+func (f *Fleet) runtimeOf(name string) messages.RuntimeObserved {
+	if !f.docker {
+		return messages.RuntimeObserved{}
+	}
+	return f.seen.of(name)
+}
+
+// tellAgain tells those everything whose mailbox was full.
+func (f *Fleet) tellAgain(c *supervise.Ctx) {
+	f.refused = false
+	for name, m := range f.roll {
+		if m.untold && !m.broken {
+			f.facts(m, name)
+		}
+	}
+	f.mind(c)
+}
+
+// tell passes a message on; whoever's mailbox is full hears everything again.
+func (f *Fleet) tell(m *member, msg any) {
+	if m.ref != nil && !m.ref.Tell(msg) {
+		m.untold, f.refused = true, true
+	}
+}
+
+// mind sets a timer if somebody's mailbox was full.
+func (f *Fleet) mind(c *supervise.Ctx) {
+	if f.refused && !f.untold {
+		f.untold = true
+		c.After(retell, messages.Tick{Name: "untold"})
+	}
+}
+
+// retire ends the actor of a decky that neither file nor table know. Whoever changed his mind meanwhile stays.
+func (f *Fleet) retire(c *supervise.Ctx, name string) {
+	m := f.roll[name]
+	if m == nil || m.declared.Presence != messages.Absent || m.recorded.Presence != messages.Absent {
+		return
+	}
+	delete(f.roll, name)
+	if m.ref != nil {
+		c.Retire(m.ref)
+		delete(f.cfg.Directory.refs, name)
+	}
+	f.cfg.View.Tell(messages.DeckyGone{Name: name})
+	delete(f.wave.wanting, name)
+	f.dropMark(c, name)
+	f.reattribute()
+}
+
+// reattribute judges the unlabelled containers anew after a name or a service came or went.
+func (f *Fleet) reattribute() {
+	if !f.docker {
+		return
+	}
+	told := map[string]bool{}
+	for _, name := range f.seen.again(f.roll) {
+		if m := f.roll[name]; m != nil && !told[name] {
+			told[name] = true
+			f.tell(m, f.seen.of(name))
+		}
+	}
+}
+
+// crashed orders the row of a decky in quarantine to say so. The row's state stays: nothing is known against it.
+func (f *Fleet) crashed(d messages.DeckyCrashed) {
+	m := f.roll[d.Name]
+	if m == nil || m.broken == d.Quarantined {
+		return
+	}
+	m.broken = d.Quarantined
+	if !d.Quarantined || m.recorded.Presence != messages.Present {
+		return
+	}
+	state := m.recorded.Row.State
+	f.cfg.Store.Tell(messages.RowChange{Name: d.Name, Kind: messages.UpdateRow, Prev: state, State: messages.State(state),
+		SetLastError: true, LastError: "fleetd: quarantined: " + d.Reason, EventID: f.cfg.NewID(),
+		Transition: messages.Transition{HostUUID: f.cfg.HostUUID, Name: d.Name, State: state, Source: "fleet",
+			Transition: messages.TransitionQuarantined, Cause: "crash"}})
+}

@@ -1,0 +1,294 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/decnet/decnet-fleetd/actors/supervise"
+	"github.com/decnet/decnet-fleetd/messages"
+)
+
+// Rows writes to the table.
+type Rows interface {
+	// Apply writes a batch in one transaction under the lease token; names are unique within it, replies in its order.
+	// The outbox rows are those it committed. ErrFenced means that the lease is somebody else's.
+	Apply(ctx context.Context, token int64, batch []messages.RowChange) ([]messages.RowReply, []messages.OutboxRow, error)
+	// Acknowledge deletes outbox rows.
+	Acknowledge(ctx context.Context, ids []int64) error
+}
+
+// Leases keeps the row that says who owns a host.
+type Leases interface {
+	Look(ctx context.Context) (messages.Lease, error)
+	// Take takes the lease if it still is as seen; ErrLeaseMoved otherwise.
+	Take(ctx context.Context, seen messages.Lease) (messages.Lease, error)
+	// Beat moves it; ErrFenced if the token is not ours any more.
+	Beat(ctx context.Context, token int64) error
+	// Release gives it up, so that a successor need not wait.
+	Release(ctx context.Context, token int64) error
+}
+
+// Teller takes messages for another actor; false means that it was not taken.
+type Teller interface{ Tell(msg any) bool }
+
+// Config is what the store needs. All fields are required.
+type Config struct {
+	Rows      Rows
+	Leases    Leases
+	Fleet     Teller
+	Publisher Teller
+	Pulse     Teller
+	View      Teller
+	BootID    string
+	StateDir  string
+	Jitter    func() float64
+	// Deadline of one transaction. 0 means 10s: two statements' worth of waiting for a lock.
+	Deadline time.Duration
+}
+
+// Store is the actor.
+type Store struct {
+	cfg     Config
+	orders  *orders
+	running []messages.RowChange // the batch at the database
+	acks    []int64
+	busy    bool // something is at the database
+	resting bool // the pause after a transaction, or a backoff
+	fails   int
+	broken  string // what the database last said; "" while it works
+	began   time.Time
+	unsent  []any // replies the fleet's full mailbox refused; nothing is written before they are told
+
+	token int64 // 0: not the owner
+	watch watch
+}
+
+// New returns the actor; give it to a supervise.Spec.
+func New(cfg Config) *Store {
+	if cfg.Deadline == 0 {
+		cfg.Deadline = 10 * time.Second
+	}
+	return &Store{cfg: cfg, orders: newOrders()}
+}
+
+// What comes back from the database.
+type (
+	applied struct {
+		replies []messages.RowReply
+		outbox  []messages.OutboxRow
+		err     error
+	}
+	acknowledged struct {
+		ids []int64
+		err error
+	}
+	looked struct {
+		lease messages.Lease
+		err   error
+	}
+	taken struct {
+		lease messages.Lease
+		err   error
+	}
+	beaten struct{ err error }
+)
+
+// Receive handles one message.
+func (s *Store) Receive(c *supervise.Ctx, msg any) {
+	switch m := msg.(type) {
+	case supervise.Started:
+		s.look(c)
+	case supervise.Stopping:
+	case messages.RowChange:
+		s.orders.put(m)
+		s.next(c)
+	case messages.WithdrawRow:
+		if s.orders.withdraw(m.Name, m.Seq) {
+			s.unsent = append(s.unsent, messages.RowReply{Name: m.Name, Seq: m.Seq, Outcome: messages.Withdrawn})
+			s.send(c)
+		}
+	case messages.OutboxAcknowledged:
+		s.acks = append(s.acks, m.IDs...)
+		s.next(c)
+	case messages.Tick:
+		s.tick(c, m)
+	default:
+		s.answered(c, msg)
+	}
+}
+
+func (s *Store) tick(c *supervise.Ctx, m messages.Tick) {
+	switch m.Name {
+	case "send":
+		s.send(c)
+		s.next(c)
+	case "rested":
+		s.resting = false
+		s.next(c)
+	case "lease":
+		if s.token != 0 {
+			s.beat(c)
+			return
+		}
+		s.look(c)
+	}
+}
+
+// answered handles what the database said.
+func (s *Store) answered(c *supervise.Ctx, msg any) {
+	switch m := msg.(type) {
+	case applied:
+		s.applied(c, m)
+	case acknowledged:
+		s.acknowledged(c, m)
+	case looked:
+		s.looked(c, m)
+	case taken:
+		s.taken(c, m)
+	case beaten:
+		s.beaten(c, m)
+	}
+}
+
+// next puts the next piece of work to the database: one at a time, acknowledgements after rows.
+func (s *Store) next(c *supervise.Ctx) {
+	if s.token == 0 || s.busy || s.resting || len(s.unsent) > 0 {
+		return
+	}
+	switch {
+	case s.orders.len() > 0:
+		s.apply(c)
+	case len(s.acks) > 0:
+		s.acknowledge(c)
+	}
+}
+
+func (s *Store) apply(c *supervise.Ctx) {
+	batch, token, began := s.orders.take(), s.token, c.Now()
+	if len(batch) == 0 {
+		return
+	}
+	s.running, s.began = batch, began
+	s.ask(c, "apply", func(ctx context.Context) any {
+		replies, outbox, err := s.cfg.Rows.Apply(ctx, token, batch)
+		return applied{replies: replies, outbox: outbox, err: err}
+	})
+}
+
+func (s *Store) applied(c *supervise.Ctx, m applied) {
+	batch := s.running
+	s.running = nil
+	if m.err != nil {
+		s.orders.putBack(batch)
+		s.failed(c, m.err)
+		return
+	}
+	s.works(c)
+	for _, r := range m.replies {
+		s.unsent = append(s.unsent, r)
+	}
+	s.send(c)
+	if len(m.outbox) > 0 {
+		appended := messages.OutboxAppended{Rows: m.outbox}
+		s.cfg.Publisher.Tell(appended) // a full mailbox is no loss: the publisher reads on from the outbox itself
+		s.cfg.View.Tell(appended)
+	}
+	s.rest(c, pause(c.Now().Sub(s.began)))
+}
+
+// resend is how long the store waits for a fleet whose mailbox is full. Chosen: nothing depends on it.
+const resend = 10 * time.Millisecond
+
+// send tells the fleet the replies in their order: a decky waits for each of them.
+func (s *Store) send(c *supervise.Ctx) {
+	for len(s.unsent) > 0 {
+		if !s.cfg.Fleet.Tell(s.unsent[0]) {
+			c.After(resend, messages.Tick{Name: "send"})
+			return
+		}
+		s.unsent = s.unsent[1:]
+	}
+	s.unsent = nil
+}
+
+// maxAcks bounds one deletion from the outbox. Chosen: as many as a batch of rows would be.
+const maxAcks = 4 * MaxBatch
+
+func (s *Store) acknowledge(c *supervise.Ctx) {
+	ids := s.acks[:min(len(s.acks), maxAcks)]
+	s.acks, s.began = s.acks[len(ids):], c.Now()
+	s.ask(c, "acknowledge", func(ctx context.Context) any {
+		return acknowledged{ids: ids, err: s.cfg.Rows.Acknowledge(ctx, ids)}
+	})
+}
+
+func (s *Store) acknowledged(c *supervise.Ctx, m acknowledged) {
+	if m.err != nil {
+		s.acks = append(m.ids, s.acks...)
+		s.failed(c, m.err)
+		return
+	}
+	s.works(c)
+	s.rest(c, pause(c.Now().Sub(s.began)))
+}
+
+// ask runs one piece of work at the database and brings its answer back into the mailbox.
+func (s *Store) ask(c *supervise.Ctx, name string, work func(ctx context.Context) any) {
+	s.busy = true
+	s.goAsk(c, name, work)
+}
+
+// goAsk does not count as busy: the lease goes its own way.
+func (s *Store) goAsk(c *supervise.Ctx, name string, work func(ctx context.Context) any) {
+	c.Go(name, func(ctx context.Context) {
+		limited, cancel := context.WithTimeout(ctx, s.cfg.Deadline)
+		defer cancel()
+		c.After(0, work(limited)) // passes the mailbox's bound: an answer is never lost
+	})
+}
+
+func (s *Store) rest(c *supervise.Ctx, d time.Duration) {
+	s.busy, s.resting = false, true
+	c.After(d, messages.Tick{Name: "rested"})
+}
+
+// failed waits and tries again, for ever. Who lost the lease stops writing at once.
+func (s *Store) failed(c *supervise.Ctx, err error) {
+	s.busy = false
+	if errors.Is(err, messages.ErrFenced) {
+		s.fenced(c)
+		return
+	}
+	s.trouble(c, err)
+	s.rest(c, backoff(s.fails, s.cfg.Jitter()))
+	s.fails++
+}
+
+// trouble says once what the database complains of.
+func (s *Store) trouble(c *supervise.Ctx, err error) {
+	fault := messages.Fault{Where: "database", What: err.Error()}
+	s.cfg.Fleet.Tell(messages.StoreFailing{Fault: fault})
+	if s.broken == err.Error() {
+		return
+	}
+	s.broken = err.Error()
+	c.Log().Warn().Str("error", s.broken).Msg("database cannot be written")
+	s.report(c, "degraded", s.broken)
+}
+
+func (s *Store) works(c *supervise.Ctx) {
+	s.fails = 0
+	if s.broken == "" {
+		return
+	}
+	s.broken = ""
+	c.Log().Info().Msg("database can be written again")
+	s.cfg.Fleet.Tell(messages.StoreFailing{})
+	s.report(c, "ok", "")
+}
+
+func (s *Store) report(c *supervise.Ctx, state, detail string) {
+	s.cfg.View.Tell(messages.ComponentReported{Status: messages.ComponentStatus{Component: "store", State: state, Detail: detail,
+		Since: messages.Moment{Time: c.Now()}}})
+}

@@ -1,0 +1,152 @@
+package view
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/decnet/decnet-fleetd/actors/supervise"
+	"github.com/decnet/decnet-fleetd/messages"
+)
+
+// Feed keeps the list of events and hands it to whoever follows. It numbers them.
+type Feed interface{ Append(e messages.Event) }
+
+// Config is what the view needs. All fields but Extra are required.
+type Config struct {
+	HostUUID string
+	Version  string
+	Instance string
+	PID      int
+	Feed     Feed
+	// Actors lists the actors whose counters are shown with their deckies.
+	Actors func() map[string]supervise.Stats
+	// Extra returns counters of the adapters; nil means none.
+	Extra func() map[string]int64
+}
+
+// View is the actor.
+type View struct {
+	cfg        Config
+	started    time.Time
+	deckies    map[string]messages.DeckyStatus
+	components map[string]messages.ComponentStatus
+	fleet      messages.FleetReported
+	counters   map[string]int64
+	broken     map[string]string // deckies in quarantine, with the reason
+}
+
+// New returns the actor; give it to a supervise.Spec.
+func New(cfg Config) *View {
+	return &View{cfg: cfg, deckies: map[string]messages.DeckyStatus{}, components: map[string]messages.ComponentStatus{},
+		counters: map[string]int64{}, broken: map[string]string{}}
+}
+
+// Receive handles one message.
+func (v *View) Receive(c *supervise.Ctx, msg any) {
+	switch m := msg.(type) {
+	case supervise.Started:
+		v.started = c.Now()
+	case supervise.Stopping:
+	case messages.DeckyReported:
+		v.decky(c, m.Status)
+	case messages.DeckyGone:
+		delete(v.deckies, m.Name)
+		delete(v.broken, m.Name)
+	case messages.DeckyCrashed:
+		v.crashed(m)
+	case messages.ComponentReported:
+		v.component(c, m.Status)
+	case messages.FleetReported:
+		v.fleet = m
+	case messages.EventHappened:
+		v.cfg.Feed.Append(m.Event)
+	case messages.OutboxAppended:
+		v.committed(m)
+	case messages.GetStatus:
+		c.Respond(v.status(c.Now()))
+	case messages.GetDeckies:
+		c.Respond(v.list())
+	}
+}
+
+func (v *View) decky(c *supervise.Ctx, s messages.DeckyStatus) {
+	if was := v.deckies[s.Name]; s.Held != nil && (was.Held == nil || was.Held.Why != s.Held.Why) {
+		c.Log().Warn().Str("decky", s.Name).Str("what", s.Held.What).Str("why", s.Held.Why).Msg("change held")
+		v.cfg.Feed.Append(messages.Event{At: messages.Moment{Time: c.Now()}, Type: "held", Target: s.Name, To: s.Held.What, Cause: s.Held.Why})
+	}
+	v.deckies[s.Name] = s
+}
+
+func (v *View) crashed(m messages.DeckyCrashed) {
+	delete(v.broken, m.Name)
+	if m.Quarantined {
+		v.broken[m.Name] = m.Reason
+	}
+}
+
+func (v *View) component(c *supervise.Ctx, s messages.ComponentStatus) {
+	was := v.components[s.Component]
+	v.components[s.Component] = s
+	if was.State != s.State {
+		v.cfg.Feed.Append(messages.Event{At: messages.Moment{Time: c.Now()}, Type: "component", Target: s.Component,
+			From: was.State, To: s.State, Cause: s.Detail})
+	}
+}
+
+func (v *View) list() []messages.DeckyStatus {
+	stats := v.cfg.Actors()
+	out := make([]messages.DeckyStatus, 0, len(v.deckies))
+	for _, s := range v.deckies {
+		st := stats[s.Name]
+		s.Restarts, s.Mailbox, s.HighWater = st.Restarts, st.Depth, st.HighWater
+		if why, is := v.broken[s.Name]; is {
+			s.Phase, s.Reason = "quarantined", why
+		}
+		out = append(out, s)
+	}
+	slices.SortFunc(out, func(a, b messages.DeckyStatus) int { return cmp.Compare(a.Name, b.Name) })
+	return out
+}
+
+func (v *View) status(now time.Time) messages.Status {
+	s := messages.Status{HostUUID: v.cfg.HostUUID, Version: v.cfg.Version, Instance: v.cfg.Instance, PID: v.cfg.PID, Role: v.role(),
+		StartedAt: messages.Moment{Time: v.started}, UptimeSeconds: now.Sub(v.started).Seconds(),
+		Deckies: map[string]int{}, Foreign: v.fleet.Foreign, Rejected: v.fleet.Rejected, Counters: v.count()}
+	for _, name := range slices.Sorted(maps.Keys(v.components)) {
+		s.Components = append(s.Components, v.components[name])
+	}
+	for _, d := range v.deckies {
+		s.Deckies[cmp.Or(d.State, "unrecorded")]++
+		if d.Held != nil {
+			s.Held = append(s.Held, messages.DeckyHeld{Name: d.Name, Held: *d.Held})
+		}
+	}
+	slices.SortFunc(s.Held, func(a, b messages.DeckyHeld) int { return cmp.Compare(a.Name, b.Name) })
+	for _, w := range v.fleet.Warnings {
+		s.Warnings = append(s.Warnings, w.Error())
+	}
+	s.OutboxDepth = s.Counters["outbox_depth"]
+	return s
+}
+
+// role is owner, standby or starting.
+func (v *View) role() string {
+	switch lease := v.components["lease"].State; {
+	case lease == "standby":
+		return lease
+	case lease == "ok" && v.fleet.Open:
+		return "owner"
+	}
+	return "starting"
+}
+
+func (v *View) count() map[string]int64 {
+	out := maps.Clone(v.counters)
+	maps.Copy(out, v.fleet.Counters)
+	if v.cfg.Extra != nil {
+		maps.Copy(out, v.cfg.Extra())
+	}
+	return out
+}

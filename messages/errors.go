@@ -1,0 +1,13 @@
+package messages
+
+import "errors"
+
+// Errors that adapters return and actors branch on.
+var (
+	// ErrFenced: the lease carries another token; this process no longer owns the host's rows.
+	ErrFenced = errors.New("lease: another process owns this host's rows")
+	// ErrLeaseMoved: the lease changed between look and take.
+	ErrLeaseMoved = errors.New("lease: it moved since it was looked at")
+	// ErrSchema: a table is missing or has another shape; waiting does not mend it.
+	ErrSchema = errors.New("database schema")
+)

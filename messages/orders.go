@@ -1,0 +1,53 @@
+package messages
+
+import "time"
+
+// FactsWanted is how a decky that has just (re)started asks the fleet for everything known about it.
+type FactsWanted struct{ Name string }
+
+// RereadAsked is how a decky asks that file and row be read once more before something is taken away or brought back.
+type RereadAsked struct {
+	Name string
+	At   time.Time
+}
+
+// RereadDone tells a decky that file and table have both been read by a look that began at or after At.
+type RereadDone struct{ At time.Time }
+
+// DeletePermitted is the verdict of the mass-deletion guard on one decky's DELETE. The zero value grants nothing.
+type DeletePermitted struct {
+	Granted bool
+	Why     string // why not
+	Hash    string // of the held set, to approve it; "" where approval is not the way out
+}
+
+// ApproveDeletes is an operator's consent to exactly the set of deletions with this hash.
+type ApproveDeletes struct {
+	Hash string
+	By   string
+}
+
+// DeckyRetired tells the fleet that neither file nor table know the decky any more.
+type DeckyRetired struct{ Name string }
+
+// PassMark asks a decky to say when it has nothing left to do for now.
+type PassMark struct{ Token uint64 }
+
+// PassMarked answers a PassMark: everything told before the mark is decided, and done or held.
+type PassMarked struct {
+	Token  uint64
+	Name   string
+	Held   *Held
+	Plan   *PlanItem // in a dry run: what would be done
+	Reason string
+}
+
+// DeckyCrashed tells the fleet that a decky's actor is in quarantine, or out of it again.
+type DeckyCrashed struct {
+	Name        string
+	Quarantined bool
+	Reason      string
+}
+
+// StoreFailing tells the fleet that writing does not work at the moment; a zero Fault says that it works again.
+type StoreFailing struct{ Fault Fault }

@@ -1,0 +1,150 @@
+package messages
+
+import "encoding/json"
+
+// What the faces of the console read. All of it is JSON of API version v1: keys are only ever added.
+
+// ComponentStatus is the health of one thing fleetd depends on.
+type ComponentStatus struct {
+	Component      string  `json:"component"` // file, database, docker, bus, lease, outbox
+	State          string  `json:"state"`     // ok, degraded, down, off, standby, unknown
+	Since          Moment  `json:"since"`
+	LatencySeconds float64 `json:"latency_seconds,omitempty"`
+	Detail         string  `json:"detail,omitempty"`
+}
+
+// Held says what is not done although it is wanted, and why.
+type Held struct {
+	What  string `json:"what"` // insert, delete, state_changed
+	Why   string `json:"why"`
+	Until Moment `json:"until"`          // null: until somebody acts
+	Hash  string `json:"hash,omitempty"` // of a held set of deletions, to approve it
+}
+
+// DeckyStatus is one decky as its actor last reported it.
+type DeckyStatus struct {
+	HostUUID  string        `json:"host_uuid"`
+	Name      string        `json:"name"`
+	State     string        `json:"state"`     // of the row; "" without a row
+	Aggregate string        `json:"aggregate"` // what the containers say; "" if unknown
+	Declared  string        `json:"declared"`  // unknown, absent, present
+	Recorded  string        `json:"recorded"`
+	Observed  string        `json:"observed"`
+	Expected  []string      `json:"expected"` // services that should run
+	Services  []ServiceSeen `json:"services"`
+	Up        int           `json:"up"` // expected services that run
+	Base      string        `json:"base,omitempty"`
+	IP        string        `json:"ip"`
+	Phase     string        `json:"phase"` // quiet, working, held, quarantined, waiting
+	Reason    string        `json:"reason"`
+	Held      *Held         `json:"held,omitempty"`
+	Rev       int64         `json:"rev"`
+	Cause     string        `json:"cause"` // of the last transition
+	ChangedAt Moment        `json:"changed_at"`
+	Restarts  int64         `json:"restarts"`
+	Mailbox   int64         `json:"mailbox"`
+	HighWater int64         `json:"high_water"`
+}
+
+// DeckyReported carries a decky's status to the view and the fleet.
+type DeckyReported struct {
+	Status DeckyStatus
+	Busy   bool // an order is at the store or a settle runs: the pass is not over
+}
+
+// DeckyGone tells the view that a decky retired.
+type DeckyGone struct{ Name string }
+
+// ComponentReported carries a component's status to the view.
+type ComponentReported struct{ Status ComponentStatus }
+
+// Event is one entry of the event list every face shows.
+type Event struct {
+	Seq     int64           `json:"seq"` // ascending; the Last-Event-ID
+	At      Moment          `json:"at"`
+	Type    string          `json:"type"` // inserted, deleted, state_changed, config_changed, quarantined, crash, held, source, control, …
+	Target  string          `json:"target"`
+	From    string          `json:"from,omitempty"`
+	To      string          `json:"to,omitempty"`
+	Cause   string          `json:"cause,omitempty"`
+	Topic   string          `json:"topic,omitempty"`
+	Payload json.RawMessage `json:"payload,omitempty"` // of the bus, verbatim
+}
+
+// EventHappened carries an event to the view, which numbers it.
+type EventHappened struct{ Event Event }
+
+// Status is the answer to GetStatus.
+type Status struct {
+	HostUUID      string            `json:"host_uuid"`
+	Version       string            `json:"version"`
+	Instance      string            `json:"instance"`
+	PID           int               `json:"pid"`
+	Role          string            `json:"role"` // owner, standby, starting
+	StartedAt     Moment            `json:"started_at"`
+	UptimeSeconds float64           `json:"uptime_seconds"`
+	Components    []ComponentStatus `json:"components"`
+	Deckies       map[string]int    `json:"deckies"` // per state of the row
+	Foreign       int               `json:"foreign"` // entries of the file that belong to another host
+	Rejected      []Fault           `json:"rejected"`
+	Held          []DeckyHeld       `json:"held"`
+	OutboxDepth   int64             `json:"outbox_depth"`
+	Counters      map[string]int64  `json:"counters"`
+	Warnings      []string          `json:"warnings"`
+}
+
+// DeckyHeld names a decky with what is held.
+type DeckyHeld struct {
+	Name string `json:"name"`
+	Held
+}
+
+// GetStatus asks the view for the status of the host; the answer is a Status.
+type GetStatus struct{}
+
+// GetDeckies asks the view for all deckies; the answer is a []DeckyStatus by name.
+type GetDeckies struct{}
+
+// GetPass asks the fleet to read every source again and to answer with a PassReport when the pass is over.
+type GetPass struct {
+	DryRun bool
+	First  bool // readings made since the start will do: the process was started for this pass
+}
+
+// PlanItem is one change a dry run would make.
+type PlanItem struct {
+	Name     string `json:"name"`
+	Action   string `json:"action"` // insert, delete, update
+	From     string `json:"from,omitempty"`
+	To       string `json:"to,omitempty"`
+	Declared string `json:"declared"`
+	Recorded string `json:"recorded"`
+	Observed string `json:"observed"`
+	Reason   string `json:"reason"`
+}
+
+// PassReport is what one pass did, or in a dry run would do.
+type PassReport struct {
+	Inserted     int         `json:"inserted"`
+	Deleted      int         `json:"deleted"`
+	StateUpdated int         `json:"state_updated"`
+	Changed      int         `json:"config_updated"` // rows whose configuration alone changed
+	DryRun       bool        `json:"dry_run"`
+	Plan         []PlanItem  `json:"plan"`
+	Held         []DeckyHeld `json:"held"`
+	Faults       []Fault     `json:"faults"`        // invalid file, rejected entries, sources that did not answer
+	FileInvalid  bool        `json:"file_invalid"`  // exit 1
+	DatabaseDown bool        `json:"database_down"` // exit 1
+	Unpublished  int64       `json:"unpublished"`   // events still in the outbox
+}
+
+// FleetReported carries what only the fleet knows to the view.
+type FleetReported struct {
+	Open     bool // every source has answered once, or had its time
+	Foreign  int  // entries of the file that belong to another host
+	Rejected []Fault
+	Warnings []Fault
+	Holds    []Hold
+	Redeploy Moment // state changes are held until then; zero: not
+	Counters map[string]int64
+}
