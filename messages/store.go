@@ -135,6 +135,10 @@ type OwnershipChanged struct {
 	Token int64 // of the lease, for an owner
 }
 
+// OwnershipWanted asks the store to tell publisher and pulse once more whether this process is the owner: they have just
+// (re)started and know nothing.
+type OwnershipWanted struct{}
+
 // Lease is the row that says which process owns a host's slice of the table.
 type Lease struct {
 	Held     bool // false: no row yet

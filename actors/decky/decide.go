@@ -19,7 +19,7 @@ type Policy struct {
 	// TwinRetry is how often an insert is tried again that another host's row of the same name forbade. 0 means 30s,
 	// the interval of the audit.
 	TwinRetry time.Duration
-	// DryRun performs nothing.
+	// DryRun orders nothing: what would be ordered is the plan.
 	DryRun bool
 }
 
@@ -165,9 +165,6 @@ func settled(o observations, p Policy) bool {
 }
 
 func settling(v verdict, o observations, p Policy) verdict {
-	if p.DryRun {
-		return v
-	}
 	v.busy, v.reason = true, ReasonSettling
 	v.reread = o.rereadAt.Before(o.intent.since)
 	if due := o.intent.since.Add(p.Settle); o.now.Before(due) {

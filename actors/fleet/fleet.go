@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"maps"
 	"time"
 
 	"github.com/decnet/decnet-fleetd/actors/supervise"
@@ -17,9 +18,10 @@ type Config struct {
 	Store    Teller
 	View     Teller
 	// Child describes the actor of one decky.
-	Child     func(name string) supervise.Spec
-	Directory *Directory
-	NewID     func() string
+	Child func(name string) supervise.Spec
+	// Staff names the deckies whose actors live: an earlier incarnation of the fleet started them.
+	Staff func() []string
+	NewID func() string
 	// Patience is how long a source may stay silent at the start before it counts as unknown. 0 means 5s.
 	Patience time.Duration
 	// Audit is how often file and table are read in full although nothing seems to have changed. 0 means 30s.
@@ -94,6 +96,8 @@ func (f *Fleet) Receive(c *supervise.Ctx, msg any) {
 	case supervise.Started:
 		f.start(c)
 	case supervise.Stopping:
+	case messages.Tick:
+		f.tick(c, m)
 	case messages.DeclaredChanged:
 		f.declaredChanged(c, m)
 	case messages.RecordedChanged:
@@ -108,6 +112,14 @@ func (f *Fleet) Receive(c *supervise.Ctx, msg any) {
 		f.replied(c, m)
 	case messages.StoreFailing:
 		f.storeFailing(c, m)
+	default:
+		f.asked(c, msg)
+	}
+}
+
+// asked handles what deckies and operators want.
+func (f *Fleet) asked(c *supervise.Ctx, msg any) {
+	switch m := msg.(type) {
 	case messages.FactsWanted:
 		f.facts(f.roll[m.Name], m.Name)
 	case messages.RereadAsked:
@@ -123,8 +135,6 @@ func (f *Fleet) Receive(c *supervise.Ctx, msg any) {
 		f.passAsked(c, m)
 	case messages.PassMarked:
 		f.passMarked(c, m)
-	case messages.Tick:
-		f.tick(c, m)
 	}
 }
 
@@ -171,7 +181,7 @@ func (f *Fleet) opens(c *supervise.Ctx) {
 		return
 	}
 	f.open = true
-	for name := range f.cfg.Directory.refs { // an earlier incarnation hired them
+	for _, name := range f.cfg.Staff() {
 		f.enrol(c, name)
 	}
 	for name, m := range f.roll {
@@ -209,10 +219,7 @@ func (f *Fleet) later(c *supervise.Ctx) {
 const reportEvery = 50 * time.Millisecond
 
 func (f *Fleet) report() messages.FleetReported {
-	counters := make(map[string]int64, len(f.counters))
-	for k, v := range f.counters {
-		counters[k] = v
-	}
+	counters := maps.Clone(f.counters)
 	r := messages.FleetReported{Open: f.open, Foreign: len(f.file.foreign), Warnings: f.file.warnings, Holds: f.holds,
 		Redeploy: messages.Moment{Time: f.redeploy}, Counters: counters}
 	for _, x := range f.file.rejected {

@@ -65,10 +65,9 @@ func newWorld(t *testing.T) *world {
 		tellers[s] = w.sources[s]
 	}
 	w.store.reply = w.commit
-	dir := NewDirectory()
 	id := func() string { return "0123456789abcdef0123456789abcdef" }
 	w.fleet = sys.Spawn(supervise.Spec{Kind: "fleet", ID: "fleet", Subsystem: true, Mailbox: 1 << 16, New: func() supervise.Receiver {
-		return New(Config{HostUUID: "local", Sources: tellers, Store: w.store, View: &box{}, Directory: dir, NewID: id,
+		return New(Config{HostUUID: "local", Sources: tellers, Store: w.store, View: &box{}, Staff: w.staff, NewID: id,
 			Child: func(name string) supervise.Spec {
 				return supervise.Spec{Kind: "decky", ID: name, New: func() supervise.Receiver {
 					return decky.New(decky.Config{Name: name, HostUUID: "local", Fleet: w.fleet, Store: w.store, View: &box{}, NewID: id, Policy: decky.DefaultPolicy()})
@@ -76,6 +75,16 @@ func newWorld(t *testing.T) *world {
 			}})
 	}})
 	return w
+}
+
+func (w *world) staff() []string {
+	var names []string
+	for _, r := range w.sys.Refs() {
+		if r.Kind() == "decky" {
+			names = append(names, r.ID())
+		}
+	}
+	return names
 }
 
 func (w *world) end() {
@@ -177,7 +186,9 @@ func (w *world) wait(d time.Duration, names ...string) {
 	}
 }
 
-func asked(msgs []any) bool { return slices.ContainsFunc(msgs, func(m any) bool { _, ok := m.(messages.RereadWanted); return ok }) }
+func asked(msgs []any) bool {
+	return slices.ContainsFunc(msgs, func(m any) bool { _, ok := m.(messages.RereadWanted); return ok })
+}
 
 func (w *world) row(name, state string) {
 	w.table[name] = messages.Recorded{Name: name, State: state, Services: []string{"ssh"}}

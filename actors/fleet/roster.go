@@ -27,22 +27,13 @@ func (f *Fleet) enrol(c *supervise.Ctx, name string) *member {
 	return m
 }
 
-// Directory remembers the deckies' actors while the fleet's own actor restarts: they go on, it finds them again. Only
-// the running incarnation of the fleet touches it.
-type Directory struct{ refs map[string]*supervise.Ref }
-
-// NewDirectory returns an empty directory.
-func NewDirectory() *Directory { return &Directory{refs: map[string]*supervise.Ref{}} }
-
-// hire starts a decky's actor, or finds it, and tells it everything known.
+// hire starts a decky's actor, or finds it where an earlier incarnation of the fleet started it, and tells it everything
+// known.
 func (f *Fleet) hire(c *supervise.Ctx, name string, m *member) {
 	if m.ref != nil {
 		return
 	}
-	if m.ref = f.cfg.Directory.refs[name]; m.ref == nil {
-		m.ref = c.Spawn(f.cfg.Child(name))
-		f.cfg.Directory.refs[name] = m.ref
-	}
+	m.ref = c.Spawn(f.cfg.Child(name))
 	m.holds = f.holdsOf(name)
 	f.facts(m, name)
 }
@@ -111,7 +102,6 @@ func (f *Fleet) retire(c *supervise.Ctx, name string) {
 	delete(f.roll, name)
 	if m.ref != nil {
 		c.Retire(m.ref)
-		delete(f.cfg.Directory.refs, name)
 	}
 	f.cfg.View.Tell(messages.DeckyGone{Name: name})
 	delete(f.wave.wanting, name)

@@ -1,0 +1,108 @@
+# decnet-fleetd: everything a developer or a machine runs. `make` alone lists it.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# A Go from its own archive is found even where nobody put it on PATH.
+export PATH := $(PATH):/usr/local/go/bin
+
+BINARY := bin/decnet-fleetd
+GO_NEEDED := $(shell awk '$$1 == "go" { print $$2 }' go.mod)
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+COMMIT ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+
+# The linter is pinned: another version means other findings.
+LINT_VERSION := 2.15.0
+# Services the integration tests need; integration/services.sh knows more.
+IT_SERVICES ?= docker
+# How long each fuzz target runs: short in `check`, longer on its own.
+FUZZTIME ?= 60s
+# Benchmarks to run, a regular expression.
+BENCH ?= .
+
+say = @printf '\n== %s\n' '$(1)'
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: toolchain ## Build bin/decnet-fleetd, one static binary
+	$(call say,build $(BINARY) $(VERSION))
+	@CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o $(BINARY) ./cmd/decnet-fleetd
+
+.PHONY: run
+run: build ## Try it: a sample fleet, its own bus and database; no root, nothing left behind
+	@$(BINARY) demo $(ARGS)
+
+.PHONY: test
+test: build unit integration ## All tests: unit with -race, then against real services (installs what is missing)
+
+.PHONY: unit
+unit: toolchain compiler
+	$(call say,vet)
+	@go vet ./...
+	$(call say,unit tests with -race)
+	@CGO_ENABLED=1 go test -race -timeout 10m $$(go list ./... | grep -v '/integration$$')
+
+.PHONY: integration
+integration: toolchain compiler
+	$(call say,services: $(IT_SERVICES))
+	@trap '[ -n "$${KEEP_SERVICES:-}" ] || integration/services.sh down' EXIT; \
+	integration/services.sh up $(IT_SERVICES); \
+	printf '\n== %s\n' 'integration tests with -race'; \
+	CGO_ENABLED=1 go test -race -count=1 -timeout 15m -v ./integration/ | integration/brief.sh
+
+.PHONY: check
+check: toolchain compiler ## Before a commit: format, vet, lint, -race, short fuzz, tidy
+	$(call say,gofmt)
+	@out=$$(gofmt -l -s .); [ -z "$$out" ] || { echo "not formatted, run gofmt -s -w:"; echo "$$out"; exit 1; }
+	@$(MAKE) lint unit
+	@$(MAKE) fuzz FUZZTIME=10s
+	$(call say,go mod tidy -diff)
+	@go mod tidy -diff
+
+.PHONY: lint
+lint: toolchain ## golangci-lint, pinned
+	$(call say,golangci-lint $(LINT_VERSION))
+	@for lint in golangci-lint "$$(go env GOPATH)/bin/golangci-lint"; do \
+	  if [ "$$("$$lint" version --short 2>/dev/null)" = '$(LINT_VERSION)' ]; then exec "$$lint" run ./...; fi; \
+	done; \
+	exec go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v$(LINT_VERSION) run ./...
+
+.PHONY: fuzz
+fuzz: toolchain ## Fuzz every target for FUZZTIME (60s)
+	$(call say,fuzz every target for $(FUZZTIME))
+	@{ grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . || true; } | while IFS=: read -r file target; do \
+	  target=$${target#func }; \
+	  echo "-- $${file%/*} $$target"; \
+	  go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$${file%/*}" | grep -v '^fuzz: elapsed' ; \
+	done
+
+.PHONY: bench
+bench: toolchain ## Benchmarks (BENCH=regexp); the numbers to hold are in bench/RESULTS.md
+	$(call say,benchmarks)
+	@go test -run '^$$' -bench '$(BENCH)' -benchmem -count=1 -timeout 60m $$(go list ./... | grep -v '/integration$$')
+
+.PHONY: clean
+clean: ## Remove what was built, and services a test left running
+	@integration/services.sh down
+	@rm -rf bin dist
+
+# toolchain says which Go is needed instead of failing somewhere inside the build. Debian 12's own (1.19) cannot even
+# read go.mod; Go 1.21 and later fetch the needed version by themselves unless GOTOOLCHAIN=local forbids it.
+.PHONY: toolchain
+toolchain:
+	@have=$$(go version 2>/dev/null | awk '{ sub(/^go/, "", $$3); print $$3 }') || true; \
+	if [ -z "$$have" ] || [ "$$(printf '%s\n' '$(GO_NEEDED)' "$$have" | sort -V | head -1)" != '$(GO_NEEDED)' ]; then \
+	  echo "decnet-fleetd needs Go $(GO_NEEDED) or newer; here is $${have:-none}." >&2; \
+	  echo "Unpack it from https://go.dev/dl/ to /usr/local/go (Debian 12's package golang is 1.19: too old)." >&2; \
+	  exit 1; \
+	fi
+
+# compiler: the race detector needs a C compiler.
+.PHONY: compiler
+compiler:
+	@command -v gcc >/dev/null || integration/services.sh tools

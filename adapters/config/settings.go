@@ -1,0 +1,48 @@
+package config
+
+import "time"
+
+// BusMode says which bus transitions go to.
+type BusMode string
+
+// The three modes of the bus.
+const (
+	BusUnix     BusMode = "unix"     // DECNET's bus, or any at the socket
+	BusEmbedded BusMode = "embedded" // the daemon itself serves the socket
+	BusOff      BusMode = "off"      // nothing is published or queued
+)
+
+// Settings is everything an operator can choose, checked. Paths are absolute.
+type Settings struct {
+	InstallDir    string
+	StateFile     string
+	Database      string // URL, with its password
+	CreateSchema  bool
+	DockerHost    string // unix:///path, tcp://host:port, http:// or https://
+	Bus           BusMode
+	BusSocket     string
+	HostUUID      string
+	StateDir      string
+	ControlSocket string
+	Interval      time.Duration // between two full audits; 1 s to 1 h
+	LogLevel      string        // trace, debug, info, warn, error
+	LogFormat     string        // json, console, rfc5424
+	NoWait        bool          // a second daemon exits instead of standing by
+	Takeover      bool          // retire another reconciler that is heard on the bus
+	IgnoreBusStop bool          // --bus-stop=ignore
+	BusReplay     time.Duration // what is sent again after a reconnect; 0 is off; at most 1 min
+	SystemLog     string        // file that gets the log as well, from DECNET_SYSTEM_LOGS; "" is none
+	// Warnings are faults that do not keep anything from working; doctor shows them.
+	Warnings []string
+}
+
+// Origin says where one setting came from.
+type Origin struct {
+	Key       string   `json:"key"`   // the flag's name without dashes
+	Value     string   `json:"value"` // as in force, passwords masked
+	Source    string   `json:"source"`
+	Overrides []string `json:"overrides"` // "source: value" of every place that said something and lost, best first
+}
+
+// Invalid is the error of a configuration that cannot be used: every fault of it. The process exits 78.
+type Invalid struct{ Faults []Fault }

@@ -1,0 +1,174 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+)
+
+// Limits of the server; all chosen, for a handful of people and scripts on one host.
+const (
+	maxConns    = 128
+	maxStreams  = 64
+	maxBody     = 64 << 10
+	maxHeader   = 16 << 10
+	headerWait  = 5 * time.Second
+	bodyWait    = 5 * time.Second
+	writeWait   = 10 * time.Second
+	idleWait    = time.Minute
+	answerWait  = 2 * time.Second
+	passWait    = 90 * time.Second // reading, settling and publishing have bounds of their own below it
+	pingEvery   = 15 * time.Second // below the idle limits of what stands between a browser and a forwarded socket
+	goodbyeWait = 250 * time.Millisecond
+)
+
+// Config is what a Server needs. Path, Backend, Feed and Now are required.
+type Config struct {
+	Path    string // of the socket
+	Group   string // the socket's group; "" or one that does not exist leaves it
+	Backend Backend
+	Feed    *Feed
+	Node    string           // host id, for the header X-Decnet-Node
+	Now     func() time.Time // for deadlines
+	Spawn   func(func()) // starts a guarded goroutine; nil is a plain one
+	Log     zerolog.Logger
+}
+
+// Server is the control socket.
+type Server struct {
+	cfg     Config
+	sock    *net.UnixListener
+	id      identity
+	streams chan struct{}
+}
+
+// Listen binds the socket. The error wraps ErrInUse where another daemon is alive there.
+func Listen(ctx context.Context, cfg Config) (*Server, error) {
+	if cfg.Spawn == nil {
+		cfg.Spawn = func(f func()) { go f() }
+	}
+	sock, err := listen(ctx, cfg.Path, cfg.Group)
+	if err != nil {
+		return nil, err
+	}
+	return &Server{cfg: cfg, sock: sock, id: identify(cfg.Path), streams: make(chan struct{}, maxStreams)}, nil
+}
+
+// Serve answers until ctx ends; then it ends streams, takes the socket away and returns nil. It is called once.
+func (s *Server) Serve(ctx context.Context) error {
+	h := &http.Server{
+		Handler:           s.handler(),
+		ReadHeaderTimeout: headerWait,
+		IdleTimeout:       idleWait,
+		MaxHeaderBytes:    maxHeader,
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+		ConnContext:       withPeer,
+		ErrorLog:          newErrorLog(s.cfg.Log),
+	}
+	stopped := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(stopped)
+		s.hangUp(ctx, h)
+	})
+	s.cfg.Log.Info().Str("socket", s.cfg.Path).Msg("control socket listening")
+	err := h.Serve(limit(s.sock, maxConns))
+	if !stop() {
+		<-stopped
+		return nil
+	}
+	s.hangUp(ctx, h)
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return fmt.Errorf("control socket %q: %w", s.cfg.Path, err)
+}
+
+// Close gives the socket up without serving it.
+func (s *Server) Close() error {
+	s.unlink()
+	return s.sock.Close()
+}
+
+// hangUp lets requests finish for a moment: their contexts have ended with ours.
+func (s *Server) hangUp(ctx context.Context, h *http.Server) {
+	s.unlink()
+	wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbyeWait)
+	defer cancel()
+	if h.Shutdown(wait) != nil {
+		_ = h.Close() // what is still open is cut; the process ends
+	}
+}
+
+// unlink removes the socket unless a successor has taken the path.
+func (s *Server) unlink() {
+	if identify(s.cfg.Path) != s.id {
+		return
+	}
+	if err := os.Remove(s.cfg.Path); err != nil {
+		s.cfg.Log.Warn().Err(err).Msg("control socket stays behind")
+	}
+}
+
+// handler checks what holds for every request before it is routed.
+func (s *Server) handler() http.Handler {
+	mux := s.routes()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.allowWriting(w, writeWait)
+		h := w.Header()
+		h.Set("X-Decnet-Api", "1")
+		h.Set("X-Decnet-Node", headerSafe(s.cfg.Node))
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Cache-Control", "no-store")
+		if !localHost(r.Host) || !localOrigin(r.Header.Get("Origin")) {
+			refuse(w, http.StatusForbidden, Permission, "the request names another host or comes from another site",
+				"use http://localhost over the socket: curl --unix-socket "+s.cfg.Path+" http://localhost/v1/status")
+			return
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// allowWriting gives the response a time limit from now on. Where the connection takes none, a stuck reader costs its
+// connection only.
+func (s *Server) allowWriting(w http.ResponseWriter, d time.Duration) {
+	_ = http.NewResponseController(w).SetWriteDeadline(s.cfg.Now().Add(d))
+}
+
+// localHost: a forwarded socket meets browsers, and a page of another site must not reach us by a name of its own.
+func localHost(host string) bool {
+	name := host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		name = h
+	}
+	switch strings.ToLower(strings.Trim(name, "[]")) {
+	case "", "localhost", "127.0.0.1", "::1", "unix":
+		return true
+	}
+	return false
+}
+
+func localOrigin(origin string) bool {
+	if origin == "" {
+		return true
+	}
+	scheme, host, ok := strings.Cut(origin, "://")
+	return ok && (scheme == "http" || scheme == "https") && host != "" && localHost(host)
+}
+
+// headerSafe: a host id may be any text.
+func headerSafe(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return '?'
+		}
+		return r
+	}, s)
+}

@@ -1,0 +1,63 @@
+package database
+
+import (
+	"database/sql"
+	"slices"
+	"time"
+
+	"github.com/uptrace/bun"
+)
+
+// dialect holds everything in which the three engines differ.
+type dialect struct {
+	name string
+	// lock ends a SELECT whose rows must not change before the commit. SQLite locks the file at BEGIN.
+	lock string
+	// text is the type that a timestamp is cast to for reading: as text it can be hostile without failing the query.
+	text string
+	// upsert and incoming build the clause that turns an INSERT into an update: ON upsert SET column = incoming(column).
+	upsert   func(key string) string
+	incoming func(column string) string
+	// folds: the names in fleet_deckies compare by a collation, D1 is d1.
+	folds bool
+	// coarse: timestamps keep whole seconds, two writes within one look the same.
+	coarse bool
+	// exists answers with one row if a table of the given name is there, tables lists the names of all tables.
+	exists, tables string
+	// steps are the statements of every minor version of our tables, from 0; each only adds. fleet makes DECNET's.
+	steps [][]string
+	fleet []string
+	// writer and reader connect; they do not dial yet.
+	writer, reader opener
+	// kind sorts an error of the driver.
+	kind func(error) kind
+}
+
+// Sizes of the pools.
+const (
+	// maxReaders lets the observer read while the publisher and the status do; each costs SQLite's page cache.
+	maxReaders = 3
+	// driverSlack is what the driver's own time limits add to ours: they catch what a context cannot, a COMMIT.
+	driverSlack = 5 * time.Second
+)
+
+// serverLimit is when a server gives up a statement by itself: before our deadline, which costs the connection.
+func serverLimit(limit time.Duration) time.Duration { return limit * 4 / 5 }
+
+// onePool limits a pool to n connections that stay open.
+func onePool(db *sql.DB, n int) *sql.DB {
+	db.SetMaxOpenConns(n)
+	db.SetMaxIdleConns(n)
+	return db
+}
+
+func onConflict(key string) string  { return "CONFLICT (" + key + ") DO UPDATE" }
+func excluded(column string) string { return column + " = EXCLUDED." + column }
+func onDuplicate(string) string     { return "DUPLICATE KEY UPDATE" }
+func valuesOf(column string) string { return column + " = VALUES(" + column + ")" }
+
+// own are all statements that make our tables.
+func (d *dialect) own() []string { return slices.Concat(d.steps...) }
+
+// opener makes a pool; the duration bounds a statement.
+type opener func(target, time.Duration) (*bun.DB, error)

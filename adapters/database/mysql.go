@@ -1,0 +1,100 @@
+package database
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect/mysqldialect"
+)
+
+var mysqlDialect = dialect{
+	name:     "mysql",
+	lock:     " FOR UPDATE",
+	text:     "CHAR",
+	upsert:   onDuplicate,
+	incoming: valuesOf,
+	folds:    true,
+	coarse:   true,
+	exists:   `SELECT 1 FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = ?`,
+	tables:   `SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()`,
+	steps: [][]string{ownTypes{auto: "BIGINT AUTO_INCREMENT PRIMARY KEY",
+		word: "VARCHAR(255)", topic: "VARCHAR(2048)", text: "MEDIUMTEXT", inlineIndex: true,
+		options: " ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin"}.statements()},
+	fleet: mysqlFleet,
+	writer: func(t target, limit time.Duration) (*bun.DB, error) {
+		return openMySQL(t, limit, 1)
+	},
+	reader: func(t target, limit time.Duration) (*bun.DB, error) {
+		return openMySQL(t, limit, maxReaders)
+	},
+	kind: mysqlKind,
+}
+
+// quietMySQL skips bun's question for the server's version: it has no deadline, prints to stderr where it fails, and
+// selects features that no statement of ours uses.
+type quietMySQL struct{ *mysqldialect.Dialect }
+
+// Init asks nothing.
+func (quietMySQL) Init(*sql.DB) {}
+
+func openMySQL(t target, limit time.Duration, conns int) (*bun.DB, error) {
+	c := mysql.NewConfig()
+	c.User, c.Passwd, c.Net, c.Addr, c.DBName = t.user, t.password, t.network, t.addr, t.database
+	c.TLS = t.tls
+	c.Timeout, c.ReadTimeout, c.WriteTimeout = limit, limit+driverSlack, limit+driverSlack
+	c.ClientFoundRows = true // RowsAffected counts matches, as it does on the other two
+	c.ParseTime, c.Loc = true, time.UTC
+	c.Logger = &mysql.NopLogger{} // what it would print, the errors say
+	seconds := max(1, int(serverLimit(limit).Seconds()))
+	c.Params = map[string]string{
+		// Without ANSI_QUOTES and NO_BACKSLASH_ESCAPES: bun's literals are safe only then.
+		"sql_mode":                 "'STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'",
+		"time_zone":                "'+00:00'",
+		"innodb_lock_wait_timeout": strconv.Itoa(seconds),
+	}
+	if err := c.Apply(mysql.Charset("utf8mb4", "")); err != nil {
+		return nil, fmt.Errorf("database: %w", err)
+	}
+	connector, err := mysql.NewConnector(c)
+	if err != nil {
+		return nil, fmt.Errorf("database: %w", err)
+	}
+	return bun.NewDB(onePool(sql.OpenDB(connector), conns), quietMySQL{mysqldialect.New()}), nil
+}
+
+// mysqlKind goes by the error numbers of MySQL's and MariaDB's manuals.
+func mysqlKind(err error) kind {
+	if errors.Is(err, mysql.ErrInvalidConn) {
+		return kindAway
+	}
+	var e *mysql.MySQLError
+	if !errors.As(err, &e) {
+		return kindOther
+	}
+	switch e.Number {
+	case 1062, 1586: // duplicate key
+		return kindDuplicate
+	case 1205, 1213, 1969, 3024, 3572: // lock wait, deadlock, statement time limits, no wait
+		return kindLocked
+	case 1146, 1054, 1051: // no such table, column
+		return kindSchema
+	case 1142, 1143, 1227, 1370: // command denied on table, column; a privilege is missing
+		return kindDenied
+	case 1290, 1792, 1836: // read-only server or transaction
+		return kindReadOnly
+	case 1044, 1045, 1049, 1698: // access denied, unknown database
+		return kindLogin
+	case 1021, 1030, 1114: // disk full, storage engine error, table full
+		return kindDisk
+	case 1034, 1035, 1194, 1712: // damaged table or index
+		return kindDamaged
+	case 1040, 1053, 1077, 1129, 1158, 1159, 1160, 1161, 1203, 1317, 1927: // too many connections, shutdown, killed, network
+		return kindAway
+	}
+	return kindOther
+}

@@ -1,0 +1,140 @@
+package report
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// stood is a row with the run it comes from.
+type stood struct {
+	Row
+	run Run
+}
+
+// Document writes bench/RESULTS.md from what lies in bench/results: every row's newest value that was not measured in
+// a hurry, and the newest endurance run.
+func Document(bench string) error {
+	runs, soaks, err := load(filepath.Join(bench, "results"))
+	if err != nil {
+		return err
+	}
+	var b strings.Builder
+	b.WriteString("# What was measured\n\nMade by `make bench` and `make soak` from the files in `results/`; what each row means and how it is\n" +
+		"taken is in [README.md](README.md). \"NO\" is a number that was promised and did not hold in that run.\n\n")
+	rows := newest(runs)
+	if len(rows) > 0 {
+		table(&b, rows)
+		misses(&b, rows)
+	}
+	if len(soaks) > 0 {
+		soaks[len(soaks)-1].write(&b)
+	}
+	return os.WriteFile(filepath.Join(bench, "RESULTS.md"), []byte(b.String()), 0o644) //nolint:gosec // a document
+}
+
+// newest gives the last value of every row, in the order of the last run that has it.
+func newest(runs []Run) []stood {
+	var rows []stood
+	for _, run := range runs {
+		if run.Quick {
+			continue
+		}
+		for _, r := range run.Rows {
+			i := slices.IndexFunc(rows, func(s stood) bool { return s.Key == r.Key })
+			switch {
+			case i < 0:
+				rows = append(rows, stood{r, run})
+			case r.Skipped == "" || rows[i].Skipped != "":
+				rows[i] = stood{r, run}
+			}
+		}
+	}
+	slices.SortStableFunc(rows, func(a, b stood) int { return slices.Index(Order, prefix(a.Key)) - slices.Index(Order, prefix(b.Key)) })
+	return rows
+}
+
+// Order is that of the measurements in the document.
+var Order = []string{"docker", "sim", "file", "cold", "quiet", "flip", "rest", "outage", "bus", "crash", "term"}
+
+func prefix(key string) string {
+	p, _, _ := strings.Cut(key, "/")
+	return p
+}
+
+func table(b *strings.Builder, rows []stood) {
+	latest := rows[0].run
+	for _, r := range rows {
+		if r.run.Date.After(latest.Date) {
+			latest = r.run
+		}
+	}
+	m := latest.Machine
+	fmt.Fprintf(b, "%s, %d cores, %s, Linux %s, %s. Commit `%s`, %s.\n", m.CPU, m.Cores, m.Memory, m.Kernel, m.Go, latest.Commit,
+		latest.Date.UTC().Format("2006-01-02 15:04 UTC"))
+	if m.Docker != "" {
+		fmt.Fprintf(b, "Real containers: %s.\n", m.Docker)
+	}
+	b.WriteString("\n| what | hold | measured | n | holds |\n|---|---|---|---|---|\n")
+	for _, r := range rows {
+		measured := r.Measured
+		if r.Skipped != "" {
+			measured = r.Skipped
+		}
+		if !r.run.Date.Equal(latest.Date) {
+			measured += fmt.Sprintf(" (`%s`, %s)", r.run.Commit, r.run.Date.UTC().Format("2006-01-02 15:04"))
+		}
+		verdict := r.Verdict()
+		if verdict == "NO" {
+			verdict = "**NO**"
+		}
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s |\n", r.What, r.Hold, measured, count(r.N), verdict)
+	}
+}
+
+// misses names what did not hold, so that nobody has to search for it.
+func misses(b *strings.Builder, rows []stood) {
+	b.WriteString("\n")
+	none := true
+	for _, r := range rows {
+		if v := r.Verdict(); v == "NO" || v == "not measured" {
+			if none {
+				b.WriteString("Not held or not measured:\n\n")
+			}
+			none = false
+			fmt.Fprintf(b, "- %s: %s%s, promised is %s\n", r.What, r.Measured, r.Skipped, r.Hold)
+		}
+	}
+	if none {
+		b.WriteString("Every number held.\n")
+	}
+}
+
+func (s Soak) write(b *strings.Builder) {
+	fmt.Fprintf(b, "\n## Endurance\n\n%.0f minutes on %d real containers (%d deckies), commit `%s`, %s, seed %d.\n\n", s.Seconds/60,
+		s.Containers, s.Deckies, s.Commit, s.Date.UTC().Format("2006-01-02 15:04 UTC"), s.Seed)
+	total := 0
+	for _, n := range s.Operations {
+		total += n
+	}
+	fmt.Fprintf(b, "- %d operations on containers (%s)\n", total, words(s.Operations))
+	fmt.Fprintf(b, "- %d transitions committed, %d different ones received, %d lost, %d repeated; violations: %d\n", s.Counts.Committed,
+		s.Counts.Distinct, s.Counts.Lost, s.Counts.Duplicates, len(s.Violations))
+	fmt.Fprintf(b, "- decided to received: p50 %.3g ms, p99 %.3g ms, max %.3g ms\n", s.Latency.P50, s.Latency.P99, s.Latency.Max)
+	fmt.Fprintf(b, "- RSS %.0f KiB at first, %.0f at the end, at most %.0f, %+.0f KiB an hour over the second half; open files %.0f, %.0f, %.0f\n",
+		s.RSS.First, s.RSS.Last, s.RSS.Max, s.RSS.SlopePerHour, s.Files.First, s.Files.Last, s.Files.Max)
+	for _, v := range s.Violations {
+		fmt.Fprintf(b, "- **violation**: %s\n", v)
+	}
+}
+
+func words(n map[string]int) string {
+	var all []string
+	for k, v := range n {
+		all = append(all, fmt.Sprintf("%s %d", k, v))
+	}
+	slices.Sort(all)
+	return strings.Join(all, ", ")
+}

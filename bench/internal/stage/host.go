@@ -1,0 +1,182 @@
+package stage
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/decnet/decnet-fleetd/bench/internal/subscriber"
+	"github.com/decnet/decnet-fleetd/bench/internal/witness"
+)
+
+// Host is one host. Its exported fields are nil until the method of that name was called.
+type Host struct {
+	Bus, Daemon *Process
+	Received    *Feed[Received]
+	Seen        *Feed[witness.Sight]
+	Engine      *Engine
+
+	dir, binary string
+	helper      string // the measuring program itself, started again for its other roles
+	all         []*Process
+}
+
+// New makes a host in a directory of its own: an empty database and nothing else. binary is the product.
+func New(ctx context.Context, binary string) (*Host, error) {
+	helper, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find this program: %w", err)
+	}
+	dir, err := os.MkdirTemp("", "fb") // short: a socket's path has 107 bytes
+	if err != nil {
+		return nil, fmt.Errorf("make a directory: %w", err)
+	}
+	h := &Host{dir: dir, binary: binary, helper: helper}
+	err = errors.Join(createDatabase(ctx, h.Path("decnet.db")), os.Mkdir(h.Path("state"), 0o700))
+	return h, err
+}
+
+// Path is that of a file of the host.
+func (h *Host) Path(name string) string { return filepath.Join(h.dir, name) }
+
+// Close ends every process and removes the directory; with keep the logs stay where the error tells.
+func (h *Host) Close(keep bool) error {
+	for i := len(h.all) - 1; i >= 0; i-- {
+		h.all[i].End()
+	}
+	if keep {
+		return fmt.Errorf("the logs are in %s", h.dir)
+	}
+	return os.RemoveAll(h.dir)
+}
+
+// Flags are the daemon's; nothing of the machine's own DECNET is found through them.
+func (h *Host) Flags() []string {
+	return []string{
+		"--install-dir", h.dir, "--state-file", h.Path("decnet-state.json"), "--database", "sqlite://" + h.Path("decnet.db"),
+		"--docker-host", h.Engine.Host, "--bus-socket", h.Path("bus.sock"), "--state-dir", h.Path("state"),
+		"--control-socket", h.Path("control.sock"), "--log-format", "json",
+	}
+}
+
+func (h *Host) launch(p Program) (*Process, error) {
+	child, err := Launch(p)
+	if err == nil {
+		h.all = append(h.all, child)
+	}
+	return child, err
+}
+
+// StartBus starts the built-in bus on that socket and waits until it is there.
+func (h *Host) StartBus(ctx context.Context, socket string) error {
+	p, err := h.launch(Program{Log: h.Path("bus.log"), Path: h.binary, Args: []string{"bus", "--bus-socket", h.Path(socket)}})
+	if err != nil {
+		return err
+	}
+	h.Bus = p
+	return Until(ctx, patience, func() error {
+		if !p.Alive() {
+			return fmt.Errorf("the bus ended\n%s", p.Tail())
+		}
+		_, err := os.Stat(h.Path(socket))
+		return err
+	})
+}
+
+// StartSim starts a simulated engine with so many deckies on it.
+func (h *Host) StartSim(ctx context.Context, deckies int) error {
+	_, err := h.launch(Program{Log: h.Path("sim.log"), Path: h.helper,
+		Args: []string{"sim", "-socket", h.Path("sim.sock"), "-deckies", strconv.Itoa(deckies)}})
+	if err != nil {
+		return err
+	}
+	h.Engine, err = Connect(ctx, "unix://"+h.Path("sim.sock"))
+	return err
+}
+
+// Subscribe starts a subscriber on that socket and waits until the bus fans out to it. What an earlier one heard is
+// forgotten.
+func (h *Host) Subscribe(ctx context.Context, socket string) error {
+	r, err := h.helping("subscribe", "-socket", h.Path(socket))
+	if err != nil {
+		return err
+	}
+	h.Received = Follow(r, parseReceived)
+	_, err = h.Received.Await(ctx, 0, patience, func(r Received) bool { return r.Topic == subscriber.ReadyTopic })
+	return err
+}
+
+// Witness starts a witness of the table: row by row, or states only.
+func (h *Host) Witness(rows bool, every time.Duration) error {
+	r, err := h.helping("witness", "-database", h.Path("decnet.db"), "-rows="+strconv.FormatBool(rows), "-every", every.String())
+	if err != nil {
+		return err
+	}
+	h.Seen = Follow(r, func(line []byte) (s witness.Sight, err error) { return s, json.Unmarshal(line, &s) })
+	return nil
+}
+
+// Helping starts this program in another role and gives what it writes.
+func (h *Host) helping(args ...string) (io.Reader, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, fmt.Errorf("make a pipe: %w", err)
+	}
+	defer w.Close() //nolint:errcheck // the child has its own
+	_, err = h.launch(Program{Log: h.Path(args[0] + ".log"), Path: h.helper, Args: args, Out: w})
+	return r, err
+}
+
+// Serve starts the daemon, through a wrapper where one is given.
+func (h *Host) Serve(wrapper ...string) error {
+	args := append(append(append([]string{}, wrapper...), h.binary, "serve"), h.Flags()...)
+	p, err := h.launch(Program{Log: h.Path("daemon.log"), Path: args[0], Args: args[1:]})
+	h.Daemon = p
+	return err
+}
+
+// Once runs `reconcile --once` to its end.
+func (h *Host) Once(ctx context.Context) (*Process, error) {
+	var out strings.Builder
+	p, err := h.launch(Program{Log: h.Path("once.log"), Path: h.binary, Out: &out,
+		Args: append([]string{"reconcile", "--once"}, h.Flags()...)})
+	if err != nil {
+		return nil, err
+	}
+	code, _, err := p.Exit(ctx)
+	if err == nil && code != 0 {
+		err = fmt.Errorf("reconcile --once: exit code %d\n%s%s", code, out.String(), p.Tail())
+	}
+	p.said = out.String()
+	return p, err
+}
+
+// Converged waits until the witness has seen exactly so many rows in a state, and no others.
+func (h *Host) Converged(ctx context.Context, mark, n int, state string) (witness.Sight, error) {
+	s, err := h.Seen.Await(ctx, mark, 4*patience, func(s witness.Sight) bool { return s.States[state] == n && len(s.States) == 1 })
+	if err != nil {
+		return s, fmt.Errorf("%d rows %s: %w (now %v)\n%s", n, state, err, last(h.Seen).States, h.tail())
+	}
+	return s, nil
+}
+
+func (h *Host) tail() string {
+	if h.Daemon == nil {
+		return ""
+	}
+	return h.Daemon.Tail()
+}
+
+func last[T any](f *Feed[T]) (item T) {
+	if all := f.Since(0); len(all) > 0 {
+		return all[len(all)-1]
+	}
+	return item
+}

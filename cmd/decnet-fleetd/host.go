@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	mathrand "math/rand/v2"
+	"os"
+	"os/user"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/decnet/decnet-fleetd/actors/store"
+	"github.com/decnet/decnet-fleetd/actors/view"
+	"github.com/decnet/decnet-fleetd/adapters/bus"
+	"github.com/decnet/decnet-fleetd/adapters/config"
+	"github.com/decnet/decnet-fleetd/adapters/database"
+	"github.com/decnet/decnet-fleetd/adapters/deckyconfig"
+	"github.com/decnet/decnet-fleetd/adapters/docker"
+	"github.com/decnet/decnet-fleetd/adapters/statefile"
+	"github.com/decnet/decnet-fleetd/messages"
+)
+
+// prepare makes the adapters the settings ask for. It connects to nothing.
+func prepare(s config.Settings, feed view.Feed, log zerolog.Logger) (parts, error) {
+	p := parts{hostUUID: s.HostUUID, instance: newID(), stateDir: s.StateDir, bootID: bootID(), interval: s.Interval, log: log,
+		feed: feed, replay: s.BusReplay, stop: func(string) {}}
+	var err error
+	if p.db, err = openDatabase(s, p); err != nil {
+		return p, configFault(err)
+	}
+	if p.file, err = statefile.NewWatcher(statefile.Config{Path: s.StateFile, Now: time.Now, AllowedOwners: decnetUID()}); err != nil {
+		return p, configFault(err)
+	}
+	engine, err := docker.New(docker.Config{Host: s.DockerHost, CertPath: os.Getenv("DOCKER_CERT_PATH"), Now: time.Now, Jitter: mathrand.Float64})
+	if err != nil {
+		return p, configFault(err)
+	}
+	p.docker = engine
+	if s.Bus != config.BusOff {
+		p.dialer = &bus.Dialer{Where: bus.Locator{Explicit: s.BusSocket}, Instance: p.instance, Now: time.Now}
+	}
+	p.counters = func() map[string]int64 { return adapterCounters(p.db, engine) }
+	return p, nil
+}
+
+func openDatabase(s config.Settings, p parts) (*database.DB, error) {
+	return database.Open(database.Config{URL: s.Database, HostUUID: s.HostUUID, Instance: p.instance, BootID: p.bootID, StateDir: s.StateDir,
+		Digest: deckyconfig.Digest, Now: time.Now, Queue: s.Bus != config.BusOff, Installs: []string{s.InstallDir}, Audit: s.Interval})
+}
+
+func adapterCounters(db *database.DB, engine *docker.Runtime) map[string]int64 {
+	st := engine.Stats()
+	return map[string]int64{"docker_events": st.Events, "docker_relists": st.Relists, "docker_looks": st.Looks,
+		"docker_stream_reconnects": max(0, st.Connects-1), "docker_list_microseconds": st.ListTime.Microseconds(),
+		"containers": st.Containers, "publish_coalesced": db.Coalesced(), "wal_bytes": db.WALSize()}
+}
+
+// firstCheck looks at the database once before anything starts: what waiting cannot mend is a fault of the
+// configuration, everything else is a reason to go on and try again.
+func firstCheck(ctx context.Context, db *database.DB, createFleet bool, log zerolog.Logger) error {
+	err := db.Init(ctx, createFleet)
+	if err == nil {
+		err = db.Check(ctx)
+	}
+	if err == nil || ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if database.Retryable(err) {
+		log.Warn().Err(err).Msg("database is not ready: starting degraded")
+		return nil
+	}
+	if sql := database.Statements(err); len(sql) > 0 {
+		err = fmt.Errorf("%w; statements for whoever may run them:\n%s;", err, strings.Join(sql, ";\n"))
+	}
+	return configFault(err)
+}
+
+// heldLease remembers the token of the lease, so that it can be given up at the end, and makes our tables before the
+// first look in case the database was not there at the start.
+type heldLease struct {
+	store.Leases
+	init  func(ctx context.Context) error
+	token atomic.Int64
+}
+
+// Look makes sure of our tables once.
+func (h *heldLease) Look(ctx context.Context) (messages.Lease, error) {
+	l, err := h.Leases.Look(ctx)
+	if err == nil || h.init == nil {
+		return l, err
+	}
+	if ierr := h.init(ctx); ierr != nil {
+		return l, errors.Join(err, ierr)
+	}
+	return h.Leases.Look(ctx)
+}
+
+// Take remembers the token.
+func (h *heldLease) Take(ctx context.Context, seen messages.Lease) (messages.Lease, error) {
+	l, err := h.Leases.Take(ctx, seen)
+	if err == nil {
+		h.token.Store(l.Token)
+	}
+	return l, err
+}
+
+// giveUp lets a successor begin at once. It fails where another owns the lease by now, and then it is not ours to give.
+func (h *heldLease) giveUp(ctx context.Context) {
+	if t := h.token.Load(); t != 0 {
+		_ = h.Release(ctx, t) // a lease that stands still is taken after five seconds anyway
+	}
+}
+
+// bootID tells boots of this machine apart.
+func bootID() string {
+	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return "unknown"
+	}
+	return strings.TrimSpace(string(b))
+}
+
+// decnetUID is DECNET's own user, where there is one: the state file may belong to it.
+func decnetUID() []uint32 {
+	u, err := user.Lookup("decnet")
+	if err != nil {
+		return nil
+	}
+	id, err := strconv.ParseUint(u.Uid, 10, 32)
+	if err != nil {
+		return nil
+	}
+	return []uint32{uint32(id)}
+}

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/decnet/decnet-fleetd/adapters/config"
+	"github.com/decnet/decnet-fleetd/adapters/console"
+	"github.com/decnet/decnet-fleetd/messages"
+)
+
+// onceOptions is how a single pass is made.
+type onceOptions struct{ DryRun bool }
+
+// deliverWithin is how long a single pass waits for the acknowledgements of its events; the rest stays in the outbox for
+// whoever publishes next.
+const deliverWithin = 5 * time.Second
+
+// deliverLook is how often it looks whether they have come. Chosen: an echo takes about a millisecond.
+const deliverLook = 2 * time.Millisecond
+
+// runOnce makes one pass without a daemon. errLocked means that one runs: ask that one.
+func runOnce(ctx context.Context, s config.Settings, o onceOptions, log zerolog.Logger) (messages.PassReport, error) {
+	lock, err := lockDir(s.StateDir)
+	if err != nil {
+		return messages.PassReport{}, err
+	}
+	defer lock.release()
+	p, err := prepare(s, console.NewFeed(0, 0), log)
+	if err != nil {
+		return messages.PassReport{}, err
+	}
+	defer func() { _ = p.db.Close() }() // everything committed is durable already
+	p.silent, p.dryRun = true, o.DryRun
+	if !o.DryRun {
+		if err := firstCheck(ctx, p.db, s.CreateSchema, log); err != nil {
+			return messages.PassReport{}, err
+		}
+	}
+	n, err := assemble(p)
+	if err != nil {
+		return messages.PassReport{}, err
+	}
+	defer func() { _ = (&daemon{log: zerolog.Nop()}).end(n) }()
+	report, err := n.pass(ctx, messages.GetPass{DryRun: o.DryRun, First: true})
+	if err != nil {
+		return messages.PassReport{}, err
+	}
+	report.Unpublished = n.delivered(ctx)
+	return report, nil
+}
+
+// pass asks the fleet for one pass.
+func (n *node) pass(ctx context.Context, q messages.GetPass) (messages.PassReport, error) {
+	a, err := n.fleet.Ask(ctx, q)
+	if err != nil {
+		return messages.PassReport{}, err
+	}
+	r, _ := a.(messages.PassReport)
+	return r, nil
+}
+
+// delivered waits until every event is acknowledged, and answers how many are not.
+func (n *node) delivered(ctx context.Context) int64 {
+	if n.publisher == nil {
+		return 0
+	}
+	ctx, cancel := context.WithTimeout(ctx, deliverWithin)
+	defer cancel()
+	var left int64
+	for {
+		if a, err := n.publisher.Ask(ctx, messages.GetQuiesced{}); err == nil {
+			if left, _ = a.(int64); left == 0 {
+				return 0
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return left
+		case <-time.After(deliverLook):
+		}
+	}
+}

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/decnet/decnet-fleetd/adapters/bus"
+	"github.com/decnet/decnet-fleetd/adapters/config"
+	"github.com/decnet/decnet-fleetd/adapters/console"
+)
+
+// stopWithin is how long an orderly end may take. Source: SIGTERM to exit within a second; the outbox is durable, so
+// nothing needs to be drained.
+const stopWithin = 800 * time.Millisecond
+
+// runServe is the daemon: it returns nil after a stop that was asked for.
+func runServe(ctx context.Context, s config.Settings, log zerolog.Logger) error {
+	ctx, cancel := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer cancel()
+	lock, err := standby(ctx, s, log)
+	if err != nil || lock == nil {
+		return err
+	}
+	defer lock.release()
+	feed := console.NewFeed(0, time.Now().UnixMicro()) // grows over restarts, so that a follower keeps its place
+	p, err := prepare(s, feed, log)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = p.db.Close() }() // everything committed is durable already
+	if err := firstCheck(ctx, p.db, s.CreateSchema, log); err != nil {
+		return err
+	}
+	d := &daemon{settings: s, feed: feed, log: log, asked: make(chan string, 1)}
+	return d.run(ctx, p)
+}
+
+// standby takes the lock of the state directory, and waits for it while another daemon has it. nil, nil: it was not to
+// wait.
+func standby(ctx context.Context, s config.Settings, log zerolog.Logger) (*dirLock, error) {
+	if s.NoWait {
+		l, err := lockDir(s.StateDir)
+		if errors.Is(err, errLocked) {
+			log.Info().Str("reason", err.Error()).Msg("another daemon runs: not waiting")
+			return nil, nil
+		}
+		return l, err
+	}
+	l, err := waitLock(ctx, s.StateDir, func(err error) {
+		log.Warn().Str("reason", err.Error()).Msg("standby: waiting until the other daemon ends")
+	})
+	if errors.Is(err, context.Canceled) {
+		return nil, nil
+	}
+	return l, err
+}
+
+// daemon is the running process around a node.
+type daemon struct {
+	settings config.Settings
+	feed     *console.Feed
+	log      zerolog.Logger
+	asked    chan string // why we were asked to stop
+	node     *node
+}
+
+func (d *daemon) run(ctx context.Context, p parts) error {
+	p.stop = func(reason string) {
+		select {
+		case d.asked <- reason:
+		default: // asked already
+		}
+	}
+	n, err := assemble(p)
+	if err != nil {
+		return err
+	}
+	d.node = n
+	n.lease.init = func(ctx context.Context) error { return p.db.Init(ctx, d.settings.CreateSchema) }
+	if err := d.servers(ctx, n); err != nil {
+		return errors.Join(err, d.end(n))
+	}
+	d.log.Info().Str("version", version).Str("host", p.hostUUID).Str("state_file", d.settings.StateFile).
+		Str("database", p.db.Where()).Str("control", d.settings.ControlSocket).Msg("decnet-fleetd started")
+	return errors.Join(d.wait(ctx, n), d.end(n))
+}
+
+func (d *daemon) wait(ctx context.Context, n *node) error {
+	select {
+	case <-ctx.Done():
+		d.log.Info().Msg("stopping: signal")
+	case why := <-d.asked:
+		d.log.Info().Str("reason", why).Msg("stopping: asked over the bus")
+	case err := <-n.sys.Fatal():
+		return withExit(exitGaveUp, fmt.Errorf("actors crash faster than they can be restarted: %w", err))
+	}
+	return nil
+}
+
+func (d *daemon) end(n *node) error {
+	ctx, cancel := context.WithTimeout(context.Background(), stopWithin)
+	defer cancel()
+	if err := n.sys.Shutdown(ctx); err != nil {
+		d.log.Warn().Err(err).Msg("not every actor stopped in time")
+	}
+	last, done := context.WithTimeout(context.Background(), stopWithin/4)
+	defer done()
+	n.lease.giveUp(last)
+	d.log.Info().Msg("decnet-fleetd stopped")
+	return nil
+}
+
+// broker makes the bus itself where the settings say so. Its socket must be there before the first link looks for it.
+func (d *daemon) broker(ctx context.Context) (serves, error) {
+	if d.settings.Bus != config.BusEmbedded {
+		return nil, nil
+	}
+	srv, err := bus.Listen(ctx, bus.ServerConfig{Path: d.settings.BusSocket, Group: "decnet", Now: time.Now, Log: d.log})
+	if err != nil {
+		return nil, configFault(err)
+	}
+	return srv.Serve, nil
+}
+
+// servers run in actors of their own: a panic in a handler restarts the one, not the daemon.
+func (d *daemon) servers(ctx context.Context, n *node) error {
+	control, err := console.Listen(ctx, console.Config{Path: d.settings.ControlSocket, Group: "decnet", Backend: backend{n}, Feed: d.feed,
+		Node: d.settings.HostUUID, Log: d.log})
+	if err != nil {
+		return configFault(err)
+	}
+	broker, err := d.broker(ctx)
+	if err != nil {
+		return err
+	}
+	n.serve("control", control.Serve)
+	if broker != nil {
+		n.serve("bus", broker)
+	}
+	return nil
+}

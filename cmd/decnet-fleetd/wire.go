@@ -1,0 +1,218 @@
+package main
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	mathrand "math/rand/v2"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/decnet/decnet-fleetd/actors/decky"
+	"github.com/decnet/decnet-fleetd/actors/fleet"
+	"github.com/decnet/decnet-fleetd/actors/publisher"
+	"github.com/decnet/decnet-fleetd/actors/pulse"
+	"github.com/decnet/decnet-fleetd/actors/source"
+	"github.com/decnet/decnet-fleetd/actors/store"
+	"github.com/decnet/decnet-fleetd/actors/supervise"
+	"github.com/decnet/decnet-fleetd/actors/view"
+	"github.com/decnet/decnet-fleetd/adapters/bus"
+	"github.com/decnet/decnet-fleetd/adapters/database"
+	"github.com/decnet/decnet-fleetd/adapters/docker"
+	"github.com/decnet/decnet-fleetd/adapters/statefile"
+	"github.com/decnet/decnet-fleetd/messages"
+)
+
+// What one side offers is what the other side asks for.
+var (
+	_ source.Observer  = (*statefile.Watcher)(nil)
+	_ source.Observer  = (*database.Recorded)(nil)
+	_ source.Observer  = (*docker.Runtime)(nil)
+	_ store.Rows       = (*database.DB)(nil)
+	_ store.Leases     = (*database.DB)(nil)
+	_ publisher.Outbox = (*database.DB)(nil)
+	_ publisher.Dialer = (*bus.Dialer)(nil)
+)
+
+// post is the address of an actor that is started later: actors know each other in circles.
+type post struct{ ref atomic.Pointer[supervise.Ref] }
+
+// Tell passes a message on; before the actor exists it is refused, as by a full mailbox.
+func (p *post) Tell(msg any) bool {
+	r := p.ref.Load()
+	return r != nil && r.Tell(msg)
+}
+
+// nowhere is the address of an actor that does not run: what it is told is done with.
+type nowhere struct{}
+
+func (nowhere) Tell(any) bool { return true }
+
+// node is one running fleet with everything it consists of.
+type node struct {
+	sys       *supervise.System
+	fleet     *supervise.Ref
+	view      *supervise.Ref
+	publisher *supervise.Ref // nil with the bus off
+	store     *post
+	lease     *heldLease
+}
+
+// parts are the adapters and values a node is made of.
+type parts struct {
+	hostUUID string
+	instance string
+	stateDir string
+	bootID   string
+	interval time.Duration
+	log      zerolog.Logger
+
+	file     source.Observer
+	db       *database.DB
+	docker   source.Observer
+	dialer   publisher.Dialer // nil: the bus is off
+	feed     view.Feed
+	dryRun   bool
+	silent   bool // one pass: no heartbeat, no control
+	stop     func(reason string)
+	pulse    pulse.Config // what the settings say about it
+	replay   time.Duration
+	counters func() map[string]int64
+}
+
+// Mailboxes. The store's and the fleet's must hold a message of every decky; a decky's orders and replies are one each.
+const (
+	bigMailbox = 1 << 17
+	viewBox    = 1 << 17
+)
+
+// assemble starts all actors. It connects to nothing: that is the sources' business.
+func assemble(p parts) (*node, error) {
+	n := &node{lease: &heldLease{Leases: p.db}}
+	fleetPost, viewPost, publisherPost, pulsePost := &post{}, &post{}, &post{}, &post{}
+	sys, err := supervise.New(supervise.Config{Now: time.Now, Jitter: mathrand.Float64, Log: p.log,
+		OnEvent: func(e supervise.Event) { onEvent(e, fleetPost, viewPost) }})
+	if err != nil {
+		return nil, fmt.Errorf("start actors: %w", err)
+	}
+	n.sys = sys
+	n.view = sys.Spawn(supervise.Spec{Kind: "view", ID: "view", Subsystem: true, Mailbox: viewBox, New: func() supervise.Receiver {
+		return view.New(view.Config{HostUUID: p.hostUUID, Version: version, Instance: p.instance, PID: os.Getpid(), Feed: p.feed,
+			Actors: func() map[string]supervise.Stats { return deckyStats(sys) }, Extra: p.counters})
+	}})
+	viewPost.ref.Store(n.view)
+	n.store = &post{}
+	if !p.dryRun { // a dry run writes nothing, not even a lease
+		n.delivery(p, publisherPost, pulsePost, fleetPost)
+	}
+	n.sources(p, fleetPost)
+	return n, nil
+}
+
+// delivery starts what writes and announces: store, publisher, pulse.
+func (n *node) delivery(p parts, publisherPost, pulsePost, fleetPost *post) {
+	if p.dialer != nil {
+		n.publisher = n.sys.Spawn(supervise.Spec{Kind: "publisher", ID: "publisher", Group: "delivery", Subsystem: true, Mailbox: bigMailbox,
+			New: func() supervise.Receiver {
+				return publisher.New(publisher.Config{Outbox: p.db, Dialer: p.dialer, Store: n.store, Pulse: pulsePost, View: n.view,
+					Instance: p.instance, Jitter: mathrand.Float64, Policy: publisher.Policy{Replay: p.replay}})
+			}})
+		publisherPost.ref.Store(n.publisher)
+	}
+	var publish, beat store.Teller = nowhere{}, nowhere{}
+	if n.publisher != nil {
+		publish = publisherPost
+	}
+	if n.publisher != nil && !p.silent {
+		beat = pulsePost
+		pulsePost.ref.Store(n.sys.Spawn(supervise.Spec{Kind: "pulse", ID: "pulse", Subsystem: true, New: func() supervise.Receiver {
+			return pulse.New(pulseConfig(p, n, publisherPost))
+		}}))
+	}
+	n.store.ref.Store(n.sys.Spawn(supervise.Spec{Kind: "store", ID: "store", Group: "delivery", Subsystem: true, Mailbox: bigMailbox,
+		New: func() supervise.Receiver {
+			return store.New(store.Config{Rows: p.db, Leases: n.lease, Fleet: fleetPost, Publisher: publish, Pulse: beat, View: n.view,
+				BootID: p.bootID, StateDir: p.stateDir, Jitter: mathrand.Float64})
+		}}))
+}
+
+// sources starts the fleet and the three actors that feed it.
+func (n *node) sources(p parts, fleetPost *post) {
+	posts := map[messages.Source]*post{}
+	tellers := map[messages.Source]fleet.Teller{}
+	for _, s := range []messages.Source{messages.SourceDeclared, messages.SourceRecorded, messages.SourceObserved} {
+		posts[s] = &post{}
+		tellers[s] = posts[s]
+	}
+	n.fleet = n.sys.Spawn(supervise.Spec{Kind: "fleet", ID: "fleet", Group: "sources", Subsystem: true, Mailbox: bigMailbox,
+		New: func() supervise.Receiver {
+			return fleet.New(fleet.Config{HostUUID: p.hostUUID, Sources: tellers, Store: n.store, View: n.view, NewID: newID,
+				Staff: n.staff, Audit: p.interval, Child: func(name string) supervise.Spec { return n.child(p, name) }})
+		}})
+	fleetPost.ref.Store(n.fleet)
+	for s, o := range map[messages.Source]struct {
+		component string
+		observer  source.Observer
+	}{
+		messages.SourceDeclared: {"file", p.file},
+		messages.SourceRecorded: {"database", p.db.Recorded()},
+		messages.SourceObserved: {"docker", p.docker},
+	} {
+		posts[s].ref.Store(n.sys.Spawn(supervise.Spec{Kind: "source", ID: string(s), Group: "sources", Subsystem: true,
+			New: func() supervise.Receiver {
+				return source.New(source.Config{Source: s, Observer: o.observer, Fleet: fleetPost, View: n.view, Component: o.component})
+			}}))
+	}
+}
+
+// staff names the deckies whose actors live.
+func (n *node) staff() []string {
+	var names []string
+	for _, r := range n.sys.Refs() {
+		if r.Kind() == "decky" {
+			names = append(names, r.ID())
+		}
+	}
+	return names
+}
+
+func (n *node) child(p parts, name string) supervise.Spec {
+	policy := decky.DefaultPolicy()
+	policy.DryRun = p.dryRun
+	return supervise.Spec{Kind: "decky", ID: name, Mailbox: 64, New: func() supervise.Receiver {
+		return decky.New(decky.Config{Name: name, HostUUID: p.hostUUID, Fleet: n.fleet, Store: n.store, View: n.view, NewID: newID, Policy: policy})
+	}}
+}
+
+// onEvent tells fleet and view what the supervisor did.
+func onEvent(e supervise.Event, fleetPost, viewPost *post) {
+	if e.Kind == "decky" && (e.What == "quarantined" || e.What == "released") {
+		m := messages.DeckyCrashed{Name: e.ID, Quarantined: e.What == "quarantined", Reason: e.Reason}
+		fleetPost.Tell(m)
+		viewPost.Tell(m)
+	}
+	if e.What != "started" && e.What != "stopped" {
+		viewPost.Tell(messages.EventHappened{Event: messages.Event{At: messages.Moment{Time: e.At}, Type: e.What,
+			Target: e.Kind + "/" + e.ID, Cause: e.Reason}})
+	}
+}
+
+func deckyStats(sys *supervise.System) map[string]supervise.Stats {
+	out := map[string]supervise.Stats{}
+	for _, r := range sys.Refs() {
+		if r.Kind() == "decky" {
+			out[r.ID()] = r.Stats()
+		}
+	}
+	return out
+}
+
+// newID makes an event id: 32 hex digits from 128 random bits.
+func newID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // it never fails: crypto/rand ends the process instead
+	return hex.EncodeToString(b[:])
+}
