@@ -115,7 +115,7 @@ type RowReply struct {
 
 // OutboxRow is a committed transition on its way to the bus.
 type OutboxRow struct {
-	ID      int64 // ascending in the order of commits
+	ID      int64 // ascending in the order of commits; 0: it is not queued, there is no bus
 	EventID string
 	Name    string
 	Rev     int64

@@ -10,9 +10,8 @@ import (
 // Teller takes messages for another actor; false means that it was not taken and should be tried again.
 type Teller interface{ Tell(msg any) bool }
 
-// Config is what a decky needs. All fields are required.
+// Config is what the deckies of a fleet share. All fields are required.
 type Config struct {
-	Name     string
 	HostUUID string
 	Fleet    Teller
 	Store    Teller
@@ -23,7 +22,8 @@ type Config struct {
 
 // Decky is the actor of one decky.
 type Decky struct {
-	cfg      Config
+	name     string
+	cfg      *Config
 	o        observations
 	v        verdict
 	seq      uint64
@@ -31,7 +31,7 @@ type Decky struct {
 	wakeAt   time.Time
 	asked    time.Time // when a reread was last asked for
 	mark     *messages.PassMark
-	reported messages.DeckyReported
+	reported uint64 // sum of the last report
 	told     bool
 }
 
@@ -40,7 +40,7 @@ type Decky struct {
 const retryTell = 200 * time.Millisecond
 
 // New returns the actor; give it to a supervise.Spec.
-func New(cfg Config) *Decky { return &Decky{cfg: cfg} }
+func New(name string, cfg *Config) *Decky { return &Decky{name: name, cfg: cfg} }
 
 // Receive handles one message.
 func (d *Decky) Receive(c *supervise.Ctx, msg any) {
@@ -70,7 +70,7 @@ func (d *Decky) Snapshot() string {
 // start asks for the facts again after a crash; the first incarnation is told them by the fleet that hired it.
 func (d *Decky) start(c *supervise.Ctx, m supervise.Started) {
 	d.seq = uint64(m.Incarnation) << 32 // orders of an earlier incarnation never match
-	if m.Incarnation > 1 && !d.cfg.Fleet.Tell(messages.FactsWanted{Name: d.cfg.Name}) {
+	if m.Incarnation > 1 && !d.cfg.Fleet.Tell(messages.FactsWanted{Name: d.name}) {
 		c.After(retryTell, messages.Tick{Name: "facts"})
 	}
 }
@@ -92,7 +92,7 @@ func (d *Decky) act(c *supervise.Ctx) {
 		d.steer(c)
 	}
 	if d.v.reread && d.asked.Before(d.o.intent.since) {
-		if d.cfg.Fleet.Tell(messages.RereadAsked{Name: d.cfg.Name, At: d.o.now}) {
+		if d.cfg.Fleet.Tell(messages.RereadAsked{Name: d.name, At: d.o.now}) {
 			d.asked = d.o.now
 		} else {
 			d.sleepUntil(c, d.o.now.Add(retryTell))
@@ -106,7 +106,7 @@ func (d *Decky) act(c *supervise.Ctx) {
 		d.sleepUntil(c, d.o.now.Add(retryTell))
 	}
 	if d.v.retire {
-		d.cfg.Fleet.Tell(messages.DeckyRetired{Name: d.cfg.Name})
+		d.cfg.Fleet.Tell(messages.DeckyRetired{Name: d.name})
 	}
 }
 
@@ -115,7 +115,7 @@ func (d *Decky) steer(c *supervise.Ctx) {
 	case leave:
 	case takeBack:
 		f := *d.o.flight
-		f.withdrawn = d.cfg.Store.Tell(messages.WithdrawRow{Name: d.cfg.Name, Seq: f.change.Seq})
+		f.withdrawn = d.cfg.Store.Tell(messages.WithdrawRow{Name: d.name, Seq: f.change.Seq})
 		d.o.flight = &f
 	case send:
 		d.order(c, *d.v.want)
@@ -124,8 +124,8 @@ func (d *Decky) steer(c *supervise.Ctx) {
 
 func (d *Decky) order(c *supervise.Ctx, change messages.RowChange) {
 	d.seq++
-	change.Name, change.Seq, change.EventID = d.cfg.Name, d.seq, d.cfg.NewID()
-	change.Transition.HostUUID, change.Transition.Name, change.Transition.EventID = d.cfg.HostUUID, d.cfg.Name, change.EventID
+	change.Name, change.Seq, change.EventID = d.name, d.seq, d.cfg.NewID()
+	change.Transition.HostUUID, change.Transition.Name, change.Transition.EventID = d.cfg.HostUUID, d.name, change.EventID
 	if !d.cfg.Store.Tell(change) {
 		d.sleepUntil(c, d.o.now.Add(retryTell))
 		return

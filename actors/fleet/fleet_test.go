@@ -70,7 +70,7 @@ func newWorld(t *testing.T) *world {
 		return New(Config{HostUUID: "local", Sources: tellers, Store: w.store, View: &box{}, Staff: w.staff, NewID: id,
 			Child: func(name string) supervise.Spec {
 				return supervise.Spec{Kind: "decky", ID: name, New: func() supervise.Receiver {
-					return decky.New(decky.Config{Name: name, HostUUID: "local", Fleet: w.fleet, Store: w.store, View: &box{}, NewID: id, Policy: decky.DefaultPolicy()})
+					return decky.New(name, &decky.Config{HostUUID: "local", Fleet: w.fleet, Store: w.store, View: &box{}, NewID: id, Policy: decky.DefaultPolicy()})
 				}}
 			}})
 	}})

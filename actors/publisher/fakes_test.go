@@ -3,7 +3,6 @@ package publisher
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -173,9 +172,7 @@ func (b *fakeBus) handle(f messages.Frame) messages.LinkEvent {
 	if f.Topic == messages.HealthTopic {
 		b.health++
 		if _, rest, is := strings.Cut(string(f.Body), `"probe":`); is {
-			var n uint64
-			fmt.Sscan(rest, &n)
-			return messages.ProbeEchoed{Probe: n}
+			return messages.ProbeEchoed{Probe: number(rest)}
 		}
 		return nil
 	}
@@ -218,7 +215,7 @@ func (b *fakeBus) kill() {
 	b.mu.Lock()
 	l := b.current
 	b.mu.Unlock()
-	l.Close()
+	_ = l.Close() // never fails
 }
 
 func (b *fakeBus) say(e messages.LinkEvent) {
@@ -246,7 +243,6 @@ type lab struct {
 	view   *box
 	stats  *Stats
 	next   int64
-	crash  bool
 	policy Policy
 }
 

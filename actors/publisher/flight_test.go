@@ -3,6 +3,8 @@ package publisher
 import (
 	"fmt"
 	"reflect"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -478,12 +480,17 @@ func (s *lossyServer) take(frames []messages.Frame) {
 }
 
 func (f *flight) isAcked(id int64) bool {
-	for _, a := range f.acked {
-		if a == id {
-			return true
-		}
+	return slices.Contains(f.acked, id)
+}
+
+// number reads the digits a text begins with.
+func number(s string) uint64 {
+	end := 0
+	for end < len(s) && s[end] >= '0' && s[end] <= '9' {
+		end++
 	}
-	return false
+	n, _ := strconv.ParseUint(s[:end], 10, 64)
+	return n
 }
 
 func eventIDOf(fr messages.Frame) string {
@@ -521,10 +528,8 @@ func (s *lossyServer) work(lose bool) {
 	s.wire = s.wire[1:]
 	if fr.Topic == messages.HealthTopic {
 		if !lose {
-			var n uint64
 			_, rest, _ := strings.Cut(string(fr.Body), `"probe":`)
-			fmt.Sscan(rest, &n)
-			s.echo = append(s.echo, fmt.Sprint("p", n))
+			s.echo = append(s.echo, fmt.Sprint("p", number(rest)))
 		}
 		return
 	}
@@ -556,9 +561,7 @@ func (s *lossyServer) hear() {
 	e := s.echo[0]
 	s.echo = s.echo[1:]
 	if e[0] == 'p' {
-		var n uint64
-		fmt.Sscan(e[1:], &n)
-		s.f.probeEchoed(s.now, n)
+		s.f.probeEchoed(s.now, number(e[1:]))
 		s.passed = s.passed || s.f.phase == open
 	} else {
 		s.f.echoed(s.now, []string{e})

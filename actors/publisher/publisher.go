@@ -1,7 +1,6 @@
 package publisher
 
 import (
-	"context"
 	"time"
 
 	"github.com/decnet/decnet-fleetd/actors/supervise"
@@ -17,6 +16,8 @@ const (
 	ackLimit = 4096
 	// retryEvery is how long the outbox is left alone after an error. Chosen.
 	retryEvery = time.Second
+	// askEvery is how often the store is asked who owns the rows, until it says so. Chosen.
+	askEvery = time.Second
 	// auditEvery is how often the outbox is read although nothing is known to be missing: what was committed is told by
 	// messages, and a message can be lost. Chosen: one indexed query.
 	auditEvery = 30 * time.Second
@@ -30,6 +31,7 @@ type Publisher struct {
 	cfg   Config
 	f     *flight
 	back  backlog
+	known bool // the store has said whether we are the owner
 	owner bool
 
 	number  int                   // of the link that stands or is being made
@@ -85,6 +87,7 @@ type (
 	}
 	taken     struct{ err error } // by Park
 	parkAgain struct{}
+	askAgain  struct{}
 	wakeUp    struct{}
 )
 
@@ -92,7 +95,7 @@ type (
 func (p *Publisher) Receive(c *supervise.Ctx, msg any) {
 	switch m := msg.(type) {
 	case supervise.Started:
-		p.started(m)
+		p.started(c, m)
 	case supervise.Stopping:
 		p.tellStore(c.Now(), true)
 		return
@@ -135,18 +138,29 @@ func (p *Publisher) answered(c *supervise.Ctx, msg any) {
 		p.taken(c, m)
 	case parkAgain:
 		p.park = false
+	case askAgain:
+		p.ask(c)
 	}
 }
 
-func (p *Publisher) started(m supervise.Started) {
+func (p *Publisher) started(c *supervise.Ctx, m supervise.Started) {
 	// An incarnation's probes must not be mistaken for an earlier one's, and it cannot need four billion.
 	p.f = newFlight(p.cfg.Policy, p.cfg.Instance, uint64(m.Incarnation)<<32)
 	p.f.count = p.cfg.Stats.Counts()
-	p.cfg.Store.Tell(messages.OwnershipWanted{}) // refused: the store says it again with every beat of the lease
+	p.ask(c)
+}
+
+// ask: a publisher that has just started knows nothing, and its question may find a full mailbox.
+func (p *Publisher) ask(c *supervise.Ctx) {
+	if !p.known {
+		p.cfg.Store.Tell(messages.OwnershipWanted{})
+		c.After(askEvery, askAgain{})
+	}
 }
 
 // ownership: without it nothing is published, not even a probe, which is a heartbeat.
 func (p *Publisher) ownership(c *supervise.Ctx, owner bool) {
+	p.known = true
 	if owner == p.owner {
 		return
 	}
@@ -218,113 +232,6 @@ func (p *Publisher) collect(c *supervise.Ctx, now time.Time) {
 	}
 }
 
-// room is how many rows more may come into memory.
-func (p *Publisher) room() int {
-	if len(p.acks) >= ackLimit {
-		return 0
-	}
-	return p.f.room()
-}
-
-// read asks the outbox for rows, if there is reason to and room for them.
-func (p *Publisher) read(c *supervise.Ctx, now time.Time) {
-	if now.Before(p.readAt) {
-		return
-	}
-	if refused := c.Self().Stats().Dropped; refused != p.missed || now.Sub(p.audit) >= auditEvery {
-		p.missed, p.audit = refused, now
-		p.back.suspect()
-	}
-	after, limit, ok := p.back.question(p.room(), p.cfg.Policy.Memory)
-	if !ok {
-		return
-	}
-	number, self, outbox := p.reads, c.Self(), p.cfg.Outbox
-	c.Go("outbox read", func(ctx context.Context) {
-		a := pending{number: number, limit: limit}
-		a.rows, a.err = outbox.Pending(ctx, after, limit)
-		tell(ctx, self, a)
-	})
-}
-
-func (p *Publisher) pending(c *supervise.Ctx, m pending) {
-	if m.number != p.reads {
-		return
-	}
-	p.report.outbox(m.err)
-	if m.err != nil {
-		p.back.refused()
-		p.readAt = c.Now().Add(retryEvery)
-		return
-	}
-	p.f.offer(p.back.answered(m.rows, m.limit))
-}
-
-// quiesced answers how many rows the store does not yet know to be delivered. While some are in the outbox only, it is
-// the outbox that counts them; if it cannot, the answer is at least one.
-func (p *Publisher) quiesced(c *supervise.Ctx) {
-	n := int64(p.f.lanes.rows + len(p.acks))
-	if !p.owner || !p.back.behind && !p.back.asking {
-		c.Respond(n)
-		return
-	}
-	outbox := p.cfg.Outbox
-	c.Go("outbox depth", func(ctx context.Context) {
-		depth, err := outbox.Depth(ctx)
-		if err != nil {
-			depth = 1
-		}
-		c.Respond(max(n, depth))
-	})
-}
-
-// measure asks how deep the outbox is while not all of it is in memory.
-func (p *Publisher) measure(c *supervise.Ctx, now time.Time) {
-	if !p.back.behind || now.Before(p.depthAt) {
-		return
-	}
-	p.depthAt = now.Add(measureEvery)
-	self, outbox := c.Self(), p.cfg.Outbox
-	c.Go("outbox depth", func(ctx context.Context) {
-		var m measured
-		m.depth, m.err = outbox.Depth(ctx)
-		tell(ctx, self, m)
-	})
-}
-
-// tellStore hands over acknowledged ids when there are enough or the first has waited long enough.
-func (p *Publisher) tellStore(now time.Time, all bool) {
-	for len(p.acks) > 0 && (all || len(p.acks) >= ackBatch || !now.Before(p.ackAt)) {
-		n := min(len(p.acks), ackBatch)
-		if !p.cfg.Store.Tell(messages.OutboxAcknowledged{IDs: p.acks[:n:n]}) {
-			p.ackAt = now.Add(ackEvery)
-			return
-		}
-		p.acks = p.acks[n:]
-	}
-}
-
-// parkNext parks one row after the other.
-func (p *Publisher) parkNext(c *supervise.Ctx) {
-	if p.park || len(p.toPark) == 0 {
-		return
-	}
-	p.park = true
-	k, self, outbox := p.toPark[0], c.Self(), p.cfg.Outbox
-	c.Go("outbox park", func(ctx context.Context) {
-		tell(ctx, self, taken{outbox.Park(ctx, k.row.ID, k.why)})
-	})
-}
-
-func (p *Publisher) taken(c *supervise.Ctx, m taken) {
-	p.report.outbox(m.err)
-	if m.err == nil {
-		p.park, p.toPark = false, p.toPark[1:]
-		return
-	}
-	c.After(retryEvery, parkAgain{})
-}
-
 // arm sets the one timer to the next moment something is due.
 func (p *Publisher) arm(c *supervise.Ctx, now time.Time) {
 	at := p.due(now)
@@ -342,7 +249,10 @@ func (p *Publisher) due(now time.Time) time.Time {
 	if p.owner {
 		at = earlier(at, p.f.wake(now))
 		if p.back.behind {
-			at = earlier(at, later(p.readAt, p.depthAt))
+			at = earlier(at, p.depthAt)
+			if p.readAt.After(now) {
+				at = earlier(at, p.readAt)
+			}
 		}
 	}
 	if len(p.acks) > 0 {

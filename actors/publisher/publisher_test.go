@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -97,8 +98,10 @@ func TestTenThousandRowsGoInOrderAtThePaceAndWithinMemory(t *testing.T) {
 		}
 		last := map[int64]string{}
 		for _, id := range got {
-			var k int64
-			fmt.Sscanf(id, "%x", &k)
+			k, err := strconv.ParseInt(id, 16, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
 			if last[k%700] >= id {
 				t.Fatalf("%s after %s", id, last[k%700])
 			}

@@ -16,13 +16,13 @@ func (p *Publisher) dial(c *supervise.Ctx) {
 	p.out = out
 	number, self, dialer := p.number, c.Self(), p.cfg.Dialer
 	c.Go("bus link", func(ctx context.Context) {
-		spawn := func(f func()) { c.Go("bus reader", func(context.Context) { f() }) }
+		spawn := func(f func()) { c.Go("bus reader", func(context.Context) { f() }) } //nolint:contextcheck // a reader ends with its link, and the link with ctx
 		link, err := dialer.Dial(ctx, spawn, func(e messages.LinkEvent) { tell(ctx, self, heard{number, e}) })
 		tell(ctx, self, dialled{number, err})
 		if err != nil {
 			return
 		}
-		defer link.Close() // its error would be about a link nobody uses any more
+		defer func() { _ = link.Close() }() // an error would be about a link nobody uses any more
 		for {
 			select {
 			case <-ctx.Done():

@@ -9,9 +9,9 @@ import (
 
 // declared remembers the state file as it was told.
 type declared struct {
-	last    messages.DeclaredRead // the last valid or missing one
-	entries map[string]messages.Declared
-	stale   bool // the fleet was told that nothing is known: the next good reading is told whole
+	last  messages.DeclaredRead // the last valid or missing one: it stays in force while the file is invalid
+	known bool
+	stale bool // the fleet was told that nothing is known: the next good reading is told whole
 }
 
 func (d *declared) diff(r messages.Reading, full bool) (any, messages.ComponentStatus) {
@@ -27,31 +27,30 @@ func (d *declared) diff(r messages.Reading, full bool) (any, messages.ComponentS
 		return messages.DeclaredChanged{Status: m.Status, Fault: m.Fault, ReadAt: m.ReadAt}, health("down", m.Fault.Error())
 	case messages.FileValid, messages.FileMissing:
 	}
-	change := d.change(m, full || d.stale || d.entries == nil)
+	change := d.change(m, full || d.stale || !d.known)
 	d.stale = false
 	return change, declaredHealth(m)
 }
 
 func (d *declared) change(m messages.DeclaredRead, full bool) messages.DeclaredChanged {
 	c := messages.DeclaredChanged{Full: full, Status: m.Status, Rejected: m.Rejected, Warnings: m.Warnings, ReadAt: m.ReadAt}
-	next := make(map[string]messages.Declared, len(m.Entries))
+	before := make(map[string]messages.Declared, len(d.last.Entries))
+	for _, e := range d.last.Entries {
+		before[e.Name] = e
+	}
 	for _, e := range m.Entries {
-		next[e.Name] = e
-		if was, ok := d.entries[e.Name]; full || !ok || !sameEntry(was, e) {
+		if was, ok := before[e.Name]; full || !ok || !sameEntry(was, e) {
 			c.Entries = append(c.Entries, e)
 		}
+		delete(before, e.Name)
 	}
-	for _, name := range slices.Sorted(maps.Keys(d.entries)) {
-		if _, ok := next[name]; !ok {
-			c.Gone = append(c.Gone, name)
-		}
-	}
-	d.last, d.entries = m, next
+	c.Gone = slices.Sorted(maps.Keys(before))
+	d.last, d.known = m, true
 	return c
 }
 
 func (d *declared) view() any {
-	if d.entries == nil {
+	if !d.known {
 		return nil
 	}
 	return messages.DeclaredChanged{Full: true, Status: d.last.Status, Entries: d.last.Entries, Rejected: d.last.Rejected,

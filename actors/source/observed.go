@@ -1,71 +1,71 @@
 package source
 
 import (
-	"maps"
-	"slices"
-	"time"
+	"hash/maphash"
 
 	"github.com/decnet/decnet-fleetd/messages"
 )
 
-// observed remembers the engine's containers as they were told.
+// observed remembers what it told of the engine's containers: a sum of each, for the containers themselves are the
+// fleet's to keep. Who wants all of them has the engine asked again.
 type observed struct {
-	containers map[string]messages.Container // nil: nothing is known
-	readAt     time.Time
-	down       bool
+	sums map[string]uint64 // by id, never 0; nil: nothing was told yet
+	seed maphash.Seed
+	down *messages.SourceDown // what was told last, if it was that
 }
 
 func (d *observed) diff(r messages.Reading, full bool) (any, messages.ComponentStatus) {
 	m, ok := r.(messages.RuntimeRead)
 	if !ok {
-		d.down = true
-		return failed(r, messages.SourceObserved)
+		msg, h := failed(r, messages.SourceObserved)
+		if down, is := msg.(messages.SourceDown); is {
+			d.down = &down
+		}
+		return msg, h
 	}
-	if !m.Full && (d.down || d.containers == nil) {
-		return nil, health("down", "no complete list yet") // a part of a whole that is not known says nothing
+	full = full || d.down != nil || d.sums == nil
+	if full && !m.Full {
+		return nil, health("degraded", "no complete list yet") // a part of a whole that is not known says nothing
 	}
-	full = full || d.down || d.containers == nil
-	c := messages.RuntimeChanged{EventAt: m.EventAt, Cause: m.Cause, ReadAt: m.ReadAt}
-	changed, gone := d.take(m)
-	if c.Changed, c.Gone = changed, gone; full {
-		c.Full, c.Gone = true, nil
-		c.Changed = slices.Collect(maps.Values(d.containers))
-	} else if m.Full {
-		c.Drift = len(changed) + len(gone)
+	c := messages.RuntimeChanged{Full: full, EventAt: m.EventAt, Cause: m.Cause, ReadAt: m.ReadAt}
+	if full {
+		d.sums, d.down, d.seed = make(map[string]uint64, len(m.Containers)), nil, maphash.MakeSeed()
 	}
-	d.readAt, d.down = m.ReadAt, false
+	if c.Changed, c.Gone = d.take(m); m.Full && !full {
+		c.Drift = len(c.Changed) + len(c.Gone)
+	}
 	return c, health("ok", "")
 }
 
-// take keeps a reading and says what it changed. A container that was asked for and not answered is gone.
+// take keeps the sums of a reading and says what it changed. A container that was asked for and not answered is gone.
 func (d *observed) take(m messages.RuntimeRead) (changed []messages.Container, gone []string) {
-	if d.containers == nil {
-		d.containers = map[string]messages.Container{}
-	}
 	there := make(map[string]bool, len(m.Containers))
 	for _, x := range m.Containers {
 		there[x.ID] = true
-		if d.containers[x.ID] != x {
+		if sum := maphash.Comparable(d.seed, x) | 1; d.sums[x.ID] != sum {
 			changed = append(changed, x)
-			d.containers[x.ID] = x
+			d.sums[x.ID] = sum
 		}
 	}
 	missing := m.Asked
 	if m.Full {
-		missing = slices.Collect(maps.Keys(d.containers))
+		missing = nil
+		for id := range d.sums {
+			missing = append(missing, id)
+		}
 	}
 	for _, id := range missing {
-		if _, known := d.containers[id]; known && !there[id] {
+		if _, known := d.sums[id]; known && !there[id] {
 			gone = append(gone, id)
-			delete(d.containers, id)
+			delete(d.sums, id)
 		}
 	}
 	return changed, gone
 }
 
 func (d *observed) view() any {
-	if d.containers == nil || d.down {
-		return nil
+	if d.down != nil {
+		return *d.down
 	}
-	return messages.RuntimeChanged{Full: true, Changed: slices.Collect(maps.Values(d.containers)), Cause: "view", ReadAt: d.readAt}
+	return nil
 }

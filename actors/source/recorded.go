@@ -1,49 +1,69 @@
 package source
 
 import (
-	"maps"
-	"slices"
+	"hash/maphash"
+	"strings"
 
 	"github.com/decnet/decnet-fleetd/messages"
 )
 
-// recorded remembers the rows as they were told.
+// recorded remembers what it told of the rows: a sum of each, for the rows themselves are the fleet's to keep.
 type recorded struct {
-	last messages.RecordedRead
-	rows map[string]messages.Recorded
-	down bool
+	sums map[string]uint64 // by name; nil: nothing was told yet
+	seed maphash.Seed
+	down *messages.SourceDown // what was told last, if it was that
 }
 
 func (d *recorded) diff(r messages.Reading, full bool) (any, messages.ComponentStatus) {
 	m, ok := r.(messages.RecordedRead)
 	if !ok {
-		d.down = true
-		return failed(r, messages.SourceRecorded)
+		msg, h := failed(r, messages.SourceRecorded)
+		if down, is := msg.(messages.SourceDown); is {
+			d.down = &down
+		}
+		return msg, h
 	}
-	full = full || d.down || d.rows == nil
+	if full = full || d.down != nil || d.sums == nil; full {
+		d.sums, d.down, d.seed = make(map[string]uint64, len(m.Rows)), nil, maphash.MakeSeed()
+	}
 	c := messages.RecordedChanged{Full: full, Holds: m.Holds, Faults: m.Faults, Count: len(m.Rows), ReadAt: m.ReadAt}
-	next := make(map[string]messages.Recorded, len(m.Rows))
-	for _, row := range m.Rows {
-		next[row.Name] = row
-		if was, ok := d.rows[row.Name]; full || !ok || !sameRow(was, row) {
-			c.Rows = append(c.Rows, row)
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(d.rows)) {
-		if _, ok := next[name]; !ok {
-			c.Gone = append(c.Gone, name)
-		}
-	}
-	d.last, d.rows, d.down = m, next, false
+	c.Rows, c.Gone = d.take(m.Rows)
 	return c, recordedHealth(m)
 }
 
-func (d *recorded) view() any {
-	if d.rows == nil || d.down {
-		return nil
+func (d *recorded) take(rows []messages.Recorded) (changed []messages.Recorded, gone []string) {
+	there := make(map[string]bool, len(rows))
+	for _, row := range rows {
+		there[row.Name] = true
+		if sum := d.sum(row); d.sums[row.Name] != sum {
+			changed = append(changed, row)
+			d.sums[row.Name] = sum
+		}
 	}
-	return messages.RecordedChanged{Full: true, Rows: d.last.Rows, Holds: d.last.Holds, Faults: d.last.Faults,
-		Count: len(d.last.Rows), ReadAt: d.last.ReadAt}
+	for name := range d.sums {
+		if !there[name] {
+			gone = append(gone, name)
+			delete(d.sums, name)
+		}
+	}
+	return changed, gone
+}
+
+// sum is never 0, which stands for a row that was not told.
+func (d *recorded) sum(r messages.Recorded) uint64 {
+	flat := struct {
+		services, ip, digest, state, lastError string
+		hasConfig                              bool
+		lastMutated                            float64
+	}{strings.Join(r.Services, "\x00"), r.IP, r.Digest, r.State, r.LastError, r.HasConfig, r.LastMutated}
+	return maphash.Comparable(d.seed, flat) | 1
+}
+
+func (d *recorded) view() any {
+	if d.down != nil {
+		return *d.down
+	}
+	return nil
 }
 
 func recordedHealth(m messages.RecordedRead) messages.ComponentStatus {
@@ -51,9 +71,4 @@ func recordedHealth(m messages.RecordedRead) messages.ComponentStatus {
 		return health("degraded", m.Faults[0].Error())
 	}
 	return health("ok", "")
-}
-
-func sameRow(a, b messages.Recorded) bool {
-	return a.State == b.State && a.IP == b.IP && a.HasConfig == b.HasConfig && a.Digest == b.Digest &&
-		a.LastError == b.LastError && a.LastMutated == b.LastMutated && slices.Equal(a.Services, b.Services)
 }

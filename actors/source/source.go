@@ -40,11 +40,11 @@ type Source struct {
 	self   *supervise.Ref
 }
 
-// told is what one kind of source has told so far. diff takes a reading in and returns what to tell of it, view returns
-// everything. Both are pure but for their own memory.
+// told is what one kind of source has told so far. diff takes a reading in and returns what to tell of it; view returns
+// everything there is to tell, or nil if that takes another reading. Both are pure but for their own memory.
 type told interface {
 	diff(r messages.Reading, full bool) (msg any, health messages.ComponentStatus)
-	view() any // nil while nothing is known
+	view() any
 }
 
 // stamped sets the stamp of a message to the fleet.
@@ -96,17 +96,32 @@ func (s *Source) Receive(c *supervise.Ctx, msg any) {
 		s.take(c, m.reading)
 		s.done <- struct{}{}
 	case messages.RereadWanted:
-		select {
-		case s.poke <- struct{}{}:
-		default: // a look is due already
-		}
+		s.look()
 	case messages.GetView:
-		s.tell(c, s.known.view())
+		s.tellAll(c)
 	case messages.Tick:
 		if s.full {
-			s.tell(c, s.known.view())
+			s.tellAll(c)
 		}
 	}
+}
+
+// look has the observer read again now.
+func (s *Source) look() {
+	select {
+	case s.poke <- struct{}{}:
+	default: // a look is due already
+	}
+}
+
+// tellAll tells everything, now or with the next reading.
+func (s *Source) tellAll(c *supervise.Ctx) {
+	if all := s.known.view(); all != nil {
+		s.tell(c, all)
+		return
+	}
+	s.full = true
+	s.look()
 }
 
 func (s *Source) start(c *supervise.Ctx, m supervise.Started) {
@@ -142,6 +157,9 @@ func (s *Source) take(c *supervise.Ctx, r messages.Reading) {
 		return
 	}
 	msg, health := s.known.diff(r, s.full)
+	if msg == nil {
+		s.look()
+	}
 	s.tell(c, msg)
 	s.report(c, health)
 }

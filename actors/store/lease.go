@@ -93,9 +93,13 @@ func (s *Store) standby(c *supervise.Ctx, l messages.Lease) {
 
 // owner tells everybody who publishes or beats whether this process may.
 func (s *Store) owner(c *supervise.Ctx, is bool, state, detail string) {
-	m := messages.OwnershipChanged{Owner: is, Token: s.token}
-	s.cfg.Publisher.Tell(m)
-	s.cfg.Pulse.Tell(m)
+	s.tellOwner(messages.OwnershipChanged{Owner: is, Token: s.token})
 	s.cfg.View.Tell(messages.ComponentReported{Status: messages.ComponentStatus{Component: "lease", State: state, Detail: detail,
 		Since: messages.Moment{Time: c.Now()}}})
+}
+
+// tellOwner is heard by those who come up later too: they ask.
+func (s *Store) tellOwner(m messages.OwnershipChanged) {
+	s.cfg.Publisher.Tell(m)
+	s.cfg.Pulse.Tell(m)
 }

@@ -111,6 +111,8 @@ func (s *Store) Receive(c *supervise.Ctx, msg any) {
 	case messages.OutboxAcknowledged:
 		s.acks = append(s.acks, m.IDs...)
 		s.next(c)
+	case messages.OwnershipWanted:
+		s.tellOwner(messages.OwnershipChanged{Owner: s.token != 0, Token: s.token})
 	case messages.Tick:
 		s.tick(c, m)
 	default:

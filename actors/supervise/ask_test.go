@@ -10,7 +10,7 @@ import (
 
 type (
 	echo  struct{ msg any } // answered with msg
-	twice struct{}          // answered twice
+	often struct{}          // answered three times
 	later struct{}          // answered from a goroutine after a second
 	mute  struct{}          // never answered
 )
@@ -21,9 +21,10 @@ func answerer() func() Receiver {
 		switch m := msg.(type) {
 		case echo:
 			c.Respond(m.msg)
-		case twice:
+		case often:
 			c.Respond(1)
 			c.Respond(2)
+			c.Respond(3)
 		case later:
 			c.Go("answer", func(ctx context.Context) {
 				select {
@@ -41,7 +42,7 @@ func answerer() func() Receiver {
 func TestAskIsAnswered(t *testing.T) {
 	inLab(t, func(l *lab) {
 		r := l.Spawn(Spec{Kind: "decky", ID: "a", New: answerer()})
-		for _, c := range []struct{ ask, want any }{{echo{1}, 1}, {echo{nil}, nil}, {twice{}, 1}, {later{}, "late"}} {
+		for _, c := range []struct{ ask, want any }{{echo{1}, 1}, {echo{nil}, nil}, {often{}, 1}, {later{}, "late"}} {
 			if got, err := r.Ask(l.t.Context(), c.ask); got != c.want || err != nil {
 				t.Errorf("ask %+v: %v, %v", c.ask, got, err)
 			}

@@ -83,11 +83,16 @@ func (v *supervisor) members(group string) []*Ref {
 
 // halted notes that a member has ended by order.
 func (v *supervisor) halted(m halted) {
-	if k := &m.ref.kid; m.number == k.number && !k.down {
-		k.down = true
-		if !v.fell(m.ref) {
-			v.later(m.ref, v.sys.policy.BackoffMin) // the renewal that ordered it is gone: do not leave it lying
-		}
+	k := &m.ref.kid
+	if m.number != k.number || k.down {
+		return
+	}
+	k.down = true
+	switch {
+	case k.closing:
+		v.wind(m.ref)
+	case !v.fell(m.ref): // the renewal that ordered it is gone: do not leave it lying
+		v.later(m.ref, v.sys.policy.BackoffMin)
 	}
 }
 

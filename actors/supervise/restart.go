@@ -13,6 +13,10 @@ func (v *supervisor) crashed(m crashed) {
 	if m.crash.processLost && !k.closing {
 		v.respawn(r)
 	}
+	if k.closing {
+		v.wind(r)
+		return
+	}
 	v.follow(m)
 }
 
@@ -33,8 +37,8 @@ func (v *supervisor) record(m crashed) {
 // follow decides what follows the crash of a child that is down now, and does it.
 func (v *supervisor) follow(m crashed) {
 	r, k := m.ref, &m.ref.kid
-	if k.closing || r.box.isClosing() || v.fell(r) {
-		return // it stops anyway, or begins again with its group
+	if r.box.isClosing() || v.fell(r) {
+		return // its order to stop is under way, or it begins again with its group
 	}
 	f := failure{at: v.sys.cfg.Now(), up: m.up, subsystem: r.spec.Subsystem, jitter: v.sys.cfg.Jitter()}
 	past, then := judge(k.past, f, v.sys.policy)

@@ -119,6 +119,19 @@ func TestBackoffDoublesAndIsResetByAMinuteOfHealth(t *testing.T) {
 	})
 }
 
+func TestTimerOfAnEarlierWaitDoesNotCutALaterOne(t *testing.T) {
+	inLab(t, func(l *lab) {
+		r := l.Spawn(Spec{Kind: "decky", ID: "a", New: bomber(&note[int]{})})
+		r.Tell(boom{})
+		synctest.Wait()
+		l.report(due{r, r.kid.turn - 1}) // it had fired when it was voided
+		synctest.Wait()
+		if s := r.Stats(); s.State != Backoff {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
 func TestPanicAnywhereIsOneCrashAndNoMore(t *testing.T) {
 	type poke struct{}
 	onPoke := func(do func(c *Ctx)) func(*int) func() Receiver {

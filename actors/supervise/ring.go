@@ -17,7 +17,7 @@ type ring struct {
 }
 
 const (
-	ringStart = 4  // most actors have a few messages waiting at a time
+	ringStart = 2  // most actors have one or two messages waiting at a time
 	ringKeep  = 16 // kept when empty: 640 bytes, chosen; more would break the 2 KiB of an idle actor
 )
 

@@ -29,19 +29,21 @@ func (v *supervisor) retire(r *Ref, patience time.Duration) {
 		return
 	}
 	k.closing = true
-	alive, discarded := r.box.wind(k.number > 0 && !k.down)
-	deny(discarded, ErrStopped)
-	if !alive && !v.parting(r) {
-		v.finish(r, "", "")
-		return
+	v.wind(r)
+	if !k.gone {
+		r.send(wakeUp{}) // an idle one has to notice
+		v.bePatient(r, patience)
 	}
-	r.send(wakeUp{}) // an idle one has to notice
-	v.bePatient(r, patience)
 }
 
-// parting tells, of a stopped actor, whether its shell has still to report that its goroutines have left.
-func (v *supervisor) parting(r *Ref) bool {
-	return !r.kid.down && r.kid.number > 0
+// wind goes on with the stop of a retired actor. It is called again when the incarnation that should have stopped in order
+// turns out to have ended otherwise. What has stopped by itself reports when its goroutines have left.
+func (v *supervisor) wind(r *Ref) {
+	how, discarded := r.box.wind(r.kid.number > 0 && !r.kid.down)
+	deny(discarded, ErrStopped)
+	if how == stoppedNow {
+		v.finish(r, "", "")
+	}
 }
 
 func (v *supervisor) bePatient(r *Ref, wait time.Duration) {

@@ -120,6 +120,27 @@ func TestSuccessorBeginsWhenTheNameIsFree(t *testing.T) {
 	})
 }
 
+func TestSuccessorOfASuccessorThatNeverBeganWaitsForTheFirst(t *testing.T) {
+	inLab(t, func(l *lab) {
+		var got note[string]
+		slow := func(who string) Spec {
+			return Spec{Kind: "x", ID: "a", New: code(func(_ *Ctx, msg any) {
+				time.Sleep(200 * time.Millisecond) // in the bubble
+				got.add(fmt.Sprintf("%s %T", who, msg))
+			})}
+		}
+		l.Retire(l.Spawn(slow("1")))
+		second := l.Spawn(slow("2"))
+		second.box.shut() // as Retire does first, in another goroutine
+		l.Spawn(slow("3"))
+		l.Retire(second)
+		pass(time.Minute)
+		if want := []string{"1 supervise.Started", "1 supervise.Stopping", "3 supervise.Started"}; !slices.Equal(got.list(), want) {
+			t.Error("got", got.list())
+		}
+	})
+}
+
 func TestRetiredActorMayComeBackAtOnceAThousandTimes(t *testing.T) {
 	inLab(t, func(l *lab) {
 		var got note[string]

@@ -105,19 +105,27 @@ func (b *mailbox) shut() {
 	b.closing = true
 }
 
-// wind goes on with the stop that shut began. It answers true if an incarnation is there, or coming, to handle what
-// waits; else the actor is stopped at once and what waits is discarded.
-func (b *mailbox) wind(coming bool) (alive bool, discarded []letter) {
+// winding is how far a stop has come.
+type winding int
+
+const (
+	windsDown   winding = iota // an incarnation handles what waits, or is about to
+	stoppedNow                 // nobody is there to handle it: it is discarded
+	stoppedThen                // it was stopped before
+)
+
+// wind goes on with the stop that shut began. coming means that an incarnation is there, as far as the supervisor knows.
+func (b *mailbox) wind(coming bool) (winding, []letter) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.closing = true
 	switch {
-	case b.state == Running, b.state == Starting && coming:
-		return true, nil
 	case b.state == Stopped:
-		return false, nil
+		return stoppedThen, nil
+	case coming:
+		return windsDown, nil
 	}
-	return false, b.stop()
+	return stoppedNow, b.stop()
 }
 
 // end stops the actor after its last message; false if the process does not own the mailbox any more.

@@ -33,7 +33,7 @@ func link2(t *testing.T, path string) *linked {
 	}
 	l.Pair = p
 	t.Cleanup(func() {
-		p.Close()
+		_ = p.Close()
 		for l.next() != nil { // until LinkDown
 		}
 	})
@@ -162,14 +162,13 @@ func TestFloodOfHeartbeatsIsBounded(t *testing.T) {
 	a.send(Pub, messages.ControlTopic, `{"payload":{"action":"stop"}}`)
 	heard := 0
 	for {
-		switch l.next().(type) {
-		case messages.HealthHeard:
-			heard++
-			continue
-		case messages.ProbeEchoed:
-			continue
+		e := l.next()
+		if _, stop := e.(messages.ControlHeard); stop {
+			break
 		}
-		break
+		if _, health := e.(messages.HealthHeard); health {
+			heard++
+		}
 	}
 	if heard > 3*noticesPerSecond {
 		t.Errorf("%d heartbeats were passed on", heard)
@@ -187,13 +186,11 @@ func TestEndOfTheServerEndsTheLinkAfterItsEchoes(t *testing.T) {
 	s.stop()
 	echoed := false
 	for e := l.next(); e != nil; e = l.next() {
-		switch e := e.(type) {
-		case messages.Echoed:
+		if e, is := e.(messages.Echoed); is {
 			echoed = e.EventIDs[0] == fmt.Sprintf("%032x", 1)
-		case messages.LinkDown:
-			if !echoed || e.Why == "" {
-				t.Errorf("down (%q), echo heard: %v", e.Why, echoed)
-			}
+		}
+		if e, is := e.(messages.LinkDown); is && (!echoed || e.Why == "") {
+			t.Errorf("down (%q), echo heard: %v", e.Why, echoed)
 		}
 	}
 }
@@ -227,7 +224,7 @@ func TestSendToAStalledServerEnds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer sock.Close()
+	t.Cleanup(func() { _ = sock.Close() })
 	l := link2(t, path)
 	big := messages.Frame{Topic: "t", Body: make([]byte, MaxBody)}
 	began := time.Now()

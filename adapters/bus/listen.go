@@ -30,7 +30,7 @@ func listen(ctx context.Context, path, group string) (*net.UnixListener, error) 
 	if err != nil {
 		return nil, fmt.Errorf("open the directory of bus socket %q: %w", path, err)
 	}
-	defer dir.Close()
+	defer func() { _ = dir.Close() }() // it only held the lock
 	if err := syscall.Flock(int(dir.Fd()), syscall.LOCK_EX); err != nil {
 		return nil, fmt.Errorf("lock the directory of bus socket %q: %w", path, err)
 	}

@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"bytes"
 	"encoding/json"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -235,14 +236,7 @@ func (s *scanner) digits() bool {
 	return s.i > from
 }
 
-func escaped(b []byte) bool {
-	for _, c := range b {
-		if c == '\\' {
-			return true
-		}
-	}
-	return false
-}
+func escaped(b []byte) bool { return bytes.IndexByte(b, '\\') >= 0 }
 
 // unquote gives the text of a raw JSON string; "" for anything else.
 func unquote(raw []byte) string {

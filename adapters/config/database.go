@@ -99,7 +99,7 @@ func (l *loader) compose(p dbParts) (database, from string) {
 		if len(p.url) > 0 {
 			l.warn("DECNET_DB_URL (" + p.url[0].source + ") is ignored because the database type is sqlite; DECNET ignores it too")
 		}
-		return "sqlite://" + (&url.URL{Path: filepath.ToSlash(l.inInstall("decnet.db"))}).EscapedPath(), use.from()
+		return "sqlite://" + (&url.URL{Path: filepath.ToSlash(l.inInstall(specDatabase, "decnet.db"))}).EscapedPath(), use.from()
 	case "mysql", "mariadb", "postgres", "postgresql":
 		if len(p.url) > 0 {
 			return l.sharedURL(use.take(p.url, ""), p.url[0]), use.from()

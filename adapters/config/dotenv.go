@@ -80,11 +80,8 @@ func cutReference(after string) (name, fallback, tail string, ok bool) {
 	}
 	name, tail = after[:end], after[end:]
 	if rest, has := strings.CutPrefix(tail, ":-"); has {
-		stop := strings.IndexByte(rest, '}')
-		if stop < 0 {
-			return "", "", "", false
-		}
-		return name, rest[:stop], rest[stop+1:], true
+		fallback, tail, ok = strings.Cut(rest, "}")
+		return name, fallback, tail, ok
 	}
 	tail, ok = strings.CutPrefix(tail, "}")
 	return name, "", tail, ok

@@ -12,14 +12,15 @@ type Input struct {
 	// ReadFile returns at most MaxFile+1 bytes of a regular file. Its errors may wrap fs.ErrNotExist and
 	// fs.ErrPermission.
 	ReadFile func(path string) ([]byte, error)
-	Glob     func(pattern string) []string // existing paths, in any order
+	// Probe finds the directory in which the DECNET installed in a directory keeps its state file and its database.
+	Probe    func(installDir string) (string, error)
 	Exists   func(path string) bool
 	Writable func(dir string) bool // the directory is there and this process may create files in it
 	WorkDir  string                // relative paths start here
 	Home     string                // "" where the user has none
 	Root     bool                  // the process may write anywhere
 	Terminal bool                  // the log goes to a person
-	// BusSocket is where a bus is looked for when nobody names a socket.
+	// BusSocket is where a bus is found at this moment when nobody names a socket.
 	BusSocket string
 	// Client: the verb only talks to a daemon, so its socket need not be in a writable directory.
 	Client bool

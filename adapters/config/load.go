@@ -79,12 +79,12 @@ func (l *loader) file(path string) ([]byte, bool) {
 
 func (l *loader) places() {
 	s := &l.set
-	s.StateFile = l.path(specStateFile, l.inInstall("decnet-state.json"))
+	s.StateFile = l.path(specStateFile, l.inInstall(specStateFile, "decnet-state.json"))
 	s.Database = l.database()
 	s.CreateSchema = l.flag(specCreateSchema)
 	s.DockerHost = choose(l, specDockerHost, DefaultDockerHost, dockerHost)
 	s.Bus = l.busMode()
-	s.BusSocket = l.socket(specBusSocket, l.in.BusSocket)
+	s.BusSocket = l.busSocket()
 	s.HostUUID = choose(l, specHostUUID, DefaultHostUUID, hostID)
 	s.StateDir = l.path(specStateDir, l.stateDir())
 	s.ControlSocket = l.socket(specControlSocket, l.controlSocket())

@@ -15,7 +15,7 @@ func TestDefaultsAreThoseOfAnInstalledHost(t *testing.T) {
 	s, origins := world{root: true}.load(t)
 	want := Settings{
 		InstallDir: "/opt/decnet", StateFile: "/opt/decnet/decnet-state.json", Database: "sqlite:///opt/decnet/decnet.db",
-		DockerHost: "unix:///var/run/docker.sock", Bus: BusUnix, BusSocket: "/run/decnet/bus.sock", HostUUID: "local",
+		DockerHost: "unix:///var/run/docker.sock", Bus: BusUnix, HostUUID: "local",
 		StateDir: "/var/lib/decnet-fleetd", ControlSocket: "/run/decnet-fleetd/control.sock",
 		Interval: 30 * time.Second, LogLevel: "info", LogFormat: "json",
 	}
@@ -100,16 +100,12 @@ func TestValuesAreFoundWhereDECNETKeepsThem(t *testing.T) {
 			world{flags: map[string]string{"state-file": "s.json"}}, "state-file", "/work/s.json", "flag --state-file",
 		},
 		"a pip install keeps the state file among its packages": {
-			world{files: map[string]string{
-				"/opt/decnet/venv/lib/python3.9/site-packages/decnet/__init__.py":  "",
-				"/opt/decnet/venv/lib/python3.11/site-packages/decnet/__init__.py": "",
-			}}, "state-file", "/opt/decnet/venv/lib/python3.11/site-packages/decnet-state.json", "default",
+			world{found: "/opt/decnet/venv/lib/python3.11/site-packages"}, "state-file",
+			"/opt/decnet/venv/lib/python3.11/site-packages/decnet-state.json", "default",
 		},
-		"an editable install keeps it beside the package": {
-			world{files: map[string]string{
-				"/opt/decnet/decnet/__init__.py":                                  "",
-				"/opt/decnet/venv/lib/python3.11/site-packages/decnet-state.json": "{}",
-			}}, "state-file", "/opt/decnet/decnet-state.json", "default",
+		"and the database beside it": {
+			world{found: "/opt/decnet/venv/lib/python3.11/site-packages"}, "database",
+			"sqlite:///opt/decnet/venv/lib/python3.11/site-packages/decnet.db", "default",
 		},
 		"a user's daemon keeps its state at home": {
 			world{home: "/home/u"}, "state-dir", "/home/u/.local/state/decnet-fleetd", "default",
@@ -145,28 +141,29 @@ func TestBadValuesNameSettingOriginAndRemedy(t *testing.T) {
 		world world
 		want  []string
 	}{
-		"a flag":            {world{flags: map[string]string{"bus": "tcp"}}, []string{"bus (flag --bus)", `"tcp"`, "unix, embedded or off"}},
-		"a variable":        {world{env: map[string]string{"FLEETD_LOG_LEVEL": "loud"}}, []string{"log-level (env FLEETD_LOG_LEVEL)", "trace, debug"}},
-		"a boolean":         {world{env: map[string]string{"FLEETD_TAKEOVER": "perhaps"}}, []string{"takeover", "true or false"}},
-		"an interval":       {world{flags: map[string]string{"interval": "0"}}, []string{"interval (flag --interval)", "1s to 1h"}},
-		"not a number":      {world{flags: map[string]string{"interval": "nan"}}, []string{"interval"}},
-		"a long replay":     {world{flags: map[string]string{"bus-replay": "2h"}}, []string{"bus-replay", "up to 1m"}},
-		"an empty host id":  {world{flags: map[string]string{"host-uuid": ""}}, []string{"host-uuid", "1 to 128 bytes"}},
-		"an engine by ssh":  {world{flags: map[string]string{"docker-host": "ssh://h"}}, []string{"docker-host", "unix:///path"}},
-		"an unknown engine": {world{env: map[string]string{"DECNET_DB_TYPE": "oracle"}}, []string{"database (env DECNET_DB_TYPE)", "sqlite, mysql or postgres"}},
-		"a URL of nothing":  {world{flags: map[string]string{"database": "/x.db"}}, []string{"database (flag --database)", "sqlite:///abs/path.db"}},
-		"a relative SQLite": {world{flags: map[string]string{"database": "sqlite://x.db"}}, []string{"absolute path"}},
-		"no MySQL password": {world{env: map[string]string{"DECNET_DB_TYPE": "mysql"}}, []string{"DECNET_DB_PASSWORD", "empty"}},
-		"a MySQL port":      {world{env: map[string]string{"DECNET_DB_TYPE": "mysql", "DECNET_DB_PASSWORD": "p", "DECNET_DB_PORT": "x"}}, []string{"1 to 65535"}},
-		"a long socket":     {world{flags: map[string]string{"bus-socket": "/" + strings.Repeat("b", 107)}}, []string{"bus-socket (flag --bus-socket)", "108 bytes", "at most 107"}},
-		"the ini's syntax":  {world{files: map[string]string{iniPath: "[bus]\nenabled\n"}}, []string{iniPath, "line 2"}},
-		"the ini's twins":   {world{files: map[string]string{iniPath: "[bus]\n[bus]\n"}}, []string{iniPath, "line 2", "[bus]"}},
-		"the ini's mode":    {world{files: map[string]string{iniPath: "[decnet]\nmode=both\n"}}, []string{"mode", "agent or master"}},
-		"the ini's percent": {world{files: map[string]string{iniPath: "[bus]\nsocket=50%\n"}}, []string{"[bus] socket", "%%"}},
-		"the ini is a FIFO": {world{files: map[string]string{iniPath: "!fifo"}}, []string{iniPath, "FIFO"}},
-		"a huge ini":        {world{files: map[string]string{iniPath: strings.Repeat("#", MaxFile+1)}}, []string{"larger than 1 MiB"}},
-		"no UTF-8 in .env":  {world{files: map[string]string{envPath: "A=\xff\n"}}, []string{envPath, "UTF-8"}},
-		"a file to nowhere": {world{env: map[string]string{"DECNET_DB_URL_FILE": "/nope"}}, []string{"DECNET_DB_URL_FILE", "/nope"}},
+		"a flag":             {world{flags: map[string]string{"bus": "tcp"}}, []string{"bus (flag --bus)", `"tcp"`, "unix, embedded or off"}},
+		"a variable":         {world{env: map[string]string{"FLEETD_LOG_LEVEL": "loud"}}, []string{"log-level (env FLEETD_LOG_LEVEL)", "trace, debug"}},
+		"a boolean":          {world{env: map[string]string{"FLEETD_TAKEOVER": "perhaps"}}, []string{"takeover", "true or false"}},
+		"an interval":        {world{flags: map[string]string{"interval": "0"}}, []string{"interval (flag --interval)", "1s to 1h"}},
+		"not a number":       {world{flags: map[string]string{"interval": "nan"}}, []string{"interval"}},
+		"a long replay":      {world{flags: map[string]string{"bus-replay": "2h"}}, []string{"bus-replay", "up to 1m"}},
+		"an empty host id":   {world{flags: map[string]string{"host-uuid": ""}}, []string{"host-uuid", "1 to 128 bytes"}},
+		"an engine by ssh":   {world{flags: map[string]string{"docker-host": "ssh://h"}}, []string{"docker-host", "unix:///path"}},
+		"an unknown engine":  {world{env: map[string]string{"DECNET_DB_TYPE": "oracle"}}, []string{"database (env DECNET_DB_TYPE)", "sqlite, mysql or postgres"}},
+		"a URL of nothing":   {world{flags: map[string]string{"database": "/x.db"}}, []string{"database (flag --database)", "sqlite:///abs/path.db"}},
+		"a relative SQLite":  {world{flags: map[string]string{"database": "sqlite://x.db"}}, []string{"absolute path"}},
+		"no MySQL password":  {world{env: map[string]string{"DECNET_DB_TYPE": "mysql"}}, []string{"DECNET_DB_PASSWORD", "empty"}},
+		"a MySQL port":       {world{env: map[string]string{"DECNET_DB_TYPE": "mysql", "DECNET_DB_PASSWORD": "p", "DECNET_DB_PORT": "x"}}, []string{"1 to 65535"}},
+		"a long socket":      {world{flags: map[string]string{"bus-socket": "/" + strings.Repeat("b", 107)}}, []string{"bus-socket (flag --bus-socket)", "108 bytes", "at most 107"}},
+		"the ini's syntax":   {world{files: map[string]string{iniPath: "[bus]\nenabled\n"}}, []string{iniPath, "line 2"}},
+		"the ini's twins":    {world{files: map[string]string{iniPath: "[bus]\n[bus]\n"}}, []string{iniPath, "line 2", "[bus]"}},
+		"the ini's mode":     {world{files: map[string]string{iniPath: "[decnet]\nmode=both\n"}}, []string{"mode", "agent or master"}},
+		"the ini's percent":  {world{files: map[string]string{iniPath: "[bus]\nsocket=50%\n"}}, []string{"[bus] socket", "%%"}},
+		"the ini is a FIFO":  {world{files: map[string]string{iniPath: "!fifo"}}, []string{iniPath, "FIFO"}},
+		"a huge ini":         {world{files: map[string]string{iniPath: strings.Repeat("#", MaxFile+1)}}, []string{"larger than 1 MiB"}},
+		"no UTF-8 in .env":   {world{files: map[string]string{envPath: "A=\xff\n"}}, []string{envPath, "UTF-8"}},
+		"a file to nowhere":  {world{env: map[string]string{"DECNET_DB_URL_FILE": "/nope"}}, []string{"DECNET_DB_URL_FILE", "/nope"}},
+		"an unclear install": {world{found: "?"}, []string{"state-file", "here or there", "--state-file", "--database"}},
 		"an ini that may hide the database": {
 			world{files: map[string]string{iniPath: "!permission"}}, []string{"database", iniPath, "--database"},
 		},

@@ -1,11 +1,6 @@
 package config
 
-import (
-	"path/filepath"
-	"slices"
-	"strconv"
-	"strings"
-)
+import "path/filepath"
 
 // Where a daemon that runs as a system service keeps its things. Source: the unit's StateDirectory, RuntimeDirectory.
 const (
@@ -13,44 +8,17 @@ const (
 	systemRunDir   = "/run/decnet-fleetd"
 )
 
-// inInstall finds a file of DECNET's. DECNET keeps it beside its own package: in the install directory when that is
-// where it runs from, else among the packages of its virtual environment.
-func (l *loader) inInstall(name string) string {
-	dir := l.set.InstallDir
-	here := filepath.Join(dir, name)
-	if l.in.Exists(here) || l.in.Exists(filepath.Join(dir, "decnet")) {
-		return here
+// inInstall is the path of a file of DECNET's. That nobody can tell where DECNET keeps it is a fault only where it is
+// needed.
+func (l *loader) inInstall(s spec, name string) string {
+	root, err := l.in.Probe(l.set.InstallDir)
+	if err == nil {
+		return filepath.Join(root, name)
 	}
-	for _, wanted := range []string{name, "decnet"} {
-		found := l.in.Glob(globQuote(dir) + "/venv/lib/python3.*/site-packages/" + wanted)
-		if len(found) > 0 {
-			return filepath.Join(filepath.Dir(slices.MaxFunc(found, byPython)), name)
-		}
+	if !l.in.Client && len(l.candidates(s)) == 0 {
+		l.fault(s.key, err.Error(), "name it with --"+s.key)
 	}
-	return here
-}
-
-// byPython puts python3.9 before python3.11.
-func byPython(a, b string) int {
-	if d := minor(a) - minor(b); d != 0 {
-		return d
-	}
-	return strings.Compare(a, b)
-}
-
-func minor(path string) int {
-	_, after, _ := strings.Cut(path, "/python3.")
-	digits, _, _ := strings.Cut(after, "/")
-	n, err := strconv.Atoi(digits)
-	if err != nil {
-		return -1 // python3.13t and the like: only if there is nothing plain
-	}
-	return n
-}
-
-// globQuote keeps a directory's own name from being a pattern.
-func globQuote(dir string) string {
-	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(dir)
+	return filepath.Join(l.set.InstallDir, name)
 }
 
 func (l *loader) stateDir() string {

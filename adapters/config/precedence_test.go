@@ -43,7 +43,7 @@ func TestTheBestPlaceThatSpeaksWinsAndTheOthersAreListed(t *testing.T) {
 			t.Fatal(err)
 		}
 		o := byKey(origins)["bus-socket"]
-		if s.BusSocket != value || o.Value != value || o.Source != source || !reflect.DeepEqual(o.Overrides, overrides) {
+		if said && s.BusSocket != value || !said && s.BusSocket != "" || o.Value != value || o.Source != source || !reflect.DeepEqual(o.Overrides, overrides) {
 			t.Fatalf("%q, %+v; want %q from %q over %q", s.BusSocket, o, value, source, overrides)
 		}
 	})

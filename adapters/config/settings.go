@@ -20,7 +20,7 @@ type Settings struct {
 	CreateSchema  bool
 	DockerHost    string // unix:///path, tcp://host:port, http:// or https://
 	Bus           BusMode
-	BusSocket     string
+	BusSocket     string // "" with BusUnix: nobody named one; it is looked up whenever it is needed
 	HostUUID      string
 	StateDir      string
 	ControlSocket string

@@ -49,6 +49,16 @@ func (l *loader) busType(enabled, kind, ours []candidate) BusMode {
 	return mode
 }
 
+// busSocket stays open where nobody named one and somebody else makes it: DECNET's bus may start after us, and its
+// directory comes and goes with it.
+func (l *loader) busSocket() string {
+	socket := l.socket(specBusSocket, l.in.BusSocket)
+	if l.set.Bus == BusUnix && l.origins[len(l.origins)-1].Source == "default" {
+		return ""
+	}
+	return socket
+}
+
 var levels = oneOf("trace", "debug", "info", "warn", "error")
 
 // logLevel: DECNET has one switch, DECNET_DEVELOPER, which means debug.

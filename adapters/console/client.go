@@ -18,8 +18,8 @@ import (
 	"github.com/decnet/decnet-fleetd/messages"
 )
 
-// maxReply bounds what the client reads. Chosen: ten times the list of 65,536 deckies, the most a state file may have.
-const maxReply = 512 << 20
+// maxReply bounds what the client reads. Chosen: twice the list of 65,536 deckies, the most a state file may have.
+const maxReply = 128 << 20
 
 // Error is a request that failed.
 type Error struct {
@@ -122,7 +122,7 @@ func do[T any](ctx context.Context, c *Client, method, path string, body []byte)
 	if err != nil {
 		return v, err
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }() // it was only read
 	d := json.NewDecoder(io.LimitReader(resp.Body, maxReply))
 	if err := d.Decode(&v); err != nil {
 		if ctx.Err() != nil {
@@ -148,7 +148,7 @@ func (c *Client) send(ctx context.Context, method, path string, body []byte, acc
 		return nil, c.failed(ctx, err)
 	}
 	if resp.StatusCode != http.StatusOK {
-		defer resp.Body.Close()
+		defer func() { _ = resp.Body.Close() }() // it was only read
 		return nil, c.refused(resp)
 	}
 	return resp, nil

@@ -16,6 +16,7 @@ func (e errorLog) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+//nolint:forbidigo // net/http takes no other logger
 func newErrorLog(l zerolog.Logger) *log.Logger {
-	return log.New(errorLog{l}, "", 0) //nolint:forbidigo // net/http takes no other logger
+	return log.New(errorLog{l}, "", 0)
 }

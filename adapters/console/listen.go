@@ -34,7 +34,7 @@ func listen(ctx context.Context, path, group string) (*net.UnixListener, error) 
 	if err != nil {
 		return nil, fmt.Errorf("control socket %q: %w", path, err)
 	}
-	defer dir.Close()
+	defer func() { _ = dir.Close() }() // it was only locked
 	if err := syscall.Flock(int(dir.Fd()), syscall.LOCK_EX); err != nil {
 		return nil, fmt.Errorf("control socket %q: lock its directory: %w", path, err)
 	}

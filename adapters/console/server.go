@@ -37,7 +37,7 @@ type Config struct {
 	Feed    *Feed
 	Node    string           // host id, for the header X-Decnet-Node
 	Now     func() time.Time // for deadlines
-	Spawn   func(func()) // starts a guarded goroutine; nil is a plain one
+	Spawn   func(func())     // starts a guarded goroutine; nil is a plain one
 	Log     zerolog.Logger
 }
 
@@ -53,6 +53,9 @@ type Server struct {
 func Listen(ctx context.Context, cfg Config) (*Server, error) {
 	if cfg.Spawn == nil {
 		cfg.Spawn = func(f func()) { go f() }
+	}
+	if cfg.Backend == nil || cfg.Feed == nil || cfg.Now == nil {
+		return nil, errors.New("control socket: Backend, Feed and Now are required")
 	}
 	sock, err := listen(ctx, cfg.Path, cfg.Group)
 	if err != nil {

@@ -60,7 +60,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
 	q, err := readQuery(r)
 	if id := r.Header.Get("Last-Event-ID"); id != "" && err == nil {
 		if q.Since, err = strconv.ParseInt(id, 10, 64); err != nil || q.Since < 0 {
-			err = fmt.Errorf("Last-Event-ID is %q, must be the seq of an event", id) //nolint:staticcheck // the header's name
+			err = fmt.Errorf("Last-Event-ID is %q, must be the seq of an event", id)
 		}
 	}
 	if err != nil {

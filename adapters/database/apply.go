@@ -158,7 +158,7 @@ func (a *attempt) settle(c messages.RowChange) {
 		r.Holds = held
 	case messages.Twinned:
 		r.Twin = a.twins[c.Name]
-	case messages.Refused:
+	case messages.Refused, messages.Withdrawn: // Withdrawn is the store's own, never a verdict
 	}
 	a.replies = append(a.replies, r)
 }

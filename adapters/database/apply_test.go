@@ -112,6 +112,31 @@ func TestEachUpdateSetsItsColumnsOnly(t *testing.T) {
 	}
 }
 
+func TestAMissingConfigIsFilledWithTheNextWrite(t *testing.T) {
+	w := newWorld(t)
+	w.foreign("local", "d", "running")
+	c := w.update("d", "running", messages.Failed)
+	c.ConfigJSON, c.ServicesJSON = `{"a":1}`, `["other"]`
+	r := w.one(c)
+	values, _ := w.stored()
+	if values[0]["decky_config"] != c.ConfigJSON || values[0]["services"] != `["ssh"]` || values[0]["decky_ip"] != "<null>" {
+		t.Errorf("%v", values[0])
+	}
+	if !r.Row.HasConfig || r.Row.Digest == "" || !reflect.DeepEqual(r.Row.Services, []string{"ssh"}) {
+		t.Errorf("%+v", r.Row)
+	}
+}
+
+func TestTwinsAreFoundOnBothSides(t *testing.T) {
+	w := newWorld(t)
+	for _, host := range []string{"5f0c", "zzz"} { // below and above "local"
+		w.foreign(host, "of "+host, "running")
+		if r := w.one(w.insert("of "+host, messages.Running)); r.Outcome != messages.Twinned || r.Twin != host {
+			t.Errorf("%+v", r)
+		}
+	}
+}
+
 func TestWhatIsThereDecides(t *testing.T) {
 	tests := map[string]struct {
 		have   string // state of the row, "" for none
@@ -193,7 +218,7 @@ func TestWithoutBusRevisionsCountAndNothingIsQueued(t *testing.T) {
 	w := newWorld(t, func(c *Config) { c.Queue = false })
 	_, out := w.apply(w.insert("d", messages.Running))
 	r := w.one(w.update("d", "running", messages.Failed))
-	if r.Rev != 2 || len(out) != 0 || w.count("SELECT COUNT(*) FROM fleetd_outbox") != 0 {
+	if r.Rev != 2 || len(out) != 1 || out[0].ID != 0 || out[0].Topic != "decky.local:d.state" || w.count("SELECT COUNT(*) FROM fleetd_outbox") != 0 {
 		t.Errorf("rev %d, outbox %v", r.Rev, out)
 	}
 }
@@ -205,7 +230,7 @@ func TestACommitWhoseAnswerWasLostIsNotRepeated(t *testing.T) {
 		batch := []messages.RowChange{w.update("a", "running", messages.Failed), w.insert("b", messages.Running)}
 		first, out1 := w.apply(batch...)
 		again, out2 := w.apply(batch...)
-		if !reflect.DeepEqual(first, again) || !reflect.DeepEqual(out1, out2) {
+		if !reflect.DeepEqual(first, again) || queue && !reflect.DeepEqual(out1, out2) {
 			t.Errorf("first %+v %+v\nagain %+v %+v", first, out1, again, out2)
 		}
 		if n := w.count("SELECT SUM(rev) FROM fleetd_rev"); n != 3 {

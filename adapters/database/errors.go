@@ -85,16 +85,14 @@ func Damaged(err error) bool { return kindOf(err) == kindDamaged }
 
 // Statements gives the SQL that would mend err, for an account that may run it. It is empty for most errors.
 func Statements(err error) []string {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.SQL
 	}
 	return nil
 }
 
 func kindOf(err error) kind {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.kind
 	}
 	return kindOther

@@ -107,9 +107,7 @@ func hasTable(ctx context.Context, q querier, d *dialect, name string) (bool, er
 	if err != nil {
 		return false, err
 	}
+	defer func() { _ = rows.Close() }() // Err below has what went wrong
 	found := rows.Next()
-	if err := rows.Close(); err != nil {
-		return false, err
-	}
 	return found, rows.Err()
 }

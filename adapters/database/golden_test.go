@@ -24,7 +24,7 @@ const columns = "host_uuid, name, services, decky_config, decky_ip, state, last_
 // storedAs selects every column with type and bytes, without the driver's reading of DATETIME.
 func (w *world) stored() (values, types []map[string]string) {
 	var v, k []string
-	for _, c := range strings.Split(columns, ", ") {
+	for c := range strings.SplitSeq(columns, ", ") {
 		v = append(v, "CAST("+c+" AS TEXT) AS "+c)
 		k = append(k, "typeof("+c+") AS "+c)
 	}

@@ -50,7 +50,7 @@ func TestOpenOperationsHold(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			w.foreign("local", "d", "running")
-			w.operation("op", tt.decky, tt.operation, tt.status, tt.host, w.now.Add(-tt.age))
+			w.operation(tt.decky, tt.operation, tt.status, tt.host, w.now.Add(-tt.age))
 			replies, out := w.apply(tt.change(w))
 			r := replies[0]
 			if r.Outcome != tt.want {

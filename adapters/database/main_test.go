@@ -168,10 +168,10 @@ func (w *world) foreign(host, name, state string) {
 }
 
 // operation opens a row of decky_lifecycle.
-func (w *world) operation(id, decky, operation, status string, host any, at time.Time) {
+func (w *world) operation(decky, operation, status string, host any, at time.Time) {
 	w.t.Helper()
 	mustExec(w.t, w.other, `INSERT INTO decky_lifecycle (id, decky_name, host_uuid, operation, status, started_at, updated_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?)`, id, decky, host, operation, status, stamp(at), stamp(at))
+		VALUES ('op', ?, ?, ?, ?, ?, ?)`, decky, host, operation, status, stamp(at), stamp(at))
 }
 
 // dump gives rows as text, NULL as "<null>".

@@ -102,7 +102,7 @@ func TestForeignWritesAreFound(t *testing.T) {
 	o.wants("a failed", "b odd")
 	mustExec(t, w.other, "DELETE FROM fleet_deckies WHERE name = 'a'")
 	o.wants("b odd")
-	w.operation("op", "b", "deploy", "pending", nil, w.now)
+	w.operation("b", "deploy", "pending", nil, w.now)
 	held := o.readUntil(func(r messages.RecordedRead) bool { return len(r.Holds) == 1 })
 	if want := (messages.Hold{ID: "op", Decky: "b", Operation: "deploy", Until: w.now.Add(10 * time.Minute)}); held.Holds[0] != want {
 		t.Errorf("%+v", held.Holds)

@@ -31,14 +31,11 @@ func (db *DB) each(ctx context.Context, q querier, scan func(*sql.Rows) error, q
 	if err != nil {
 		return err
 	}
+	defer func() { _ = rows.Close() }() // Err below has what went wrong
 	for rows.Next() {
 		if err := scan(rows); err != nil {
-			_ = rows.Close() // the first error is the one to tell
 			return err
 		}
-	}
-	if err := rows.Close(); err != nil {
-		return err
 	}
 	return rows.Err()
 }

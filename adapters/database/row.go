@@ -136,7 +136,8 @@ func parseServices(b []byte) ([]string, error) {
 	return names, nil
 }
 
-// parseConfig gives the digest and last_mutated of a decky_config.
+// parseConfig gives the digest and last_mutated of a decky_config. The digest stands where last_mutated alone cannot be
+// read: it takes no part in it.
 func parseConfig(b []byte, digest func(string) (string, error)) (string, float64, error) {
 	if len(b) > maxConfig {
 		return "", 0, fmt.Errorf("is longer than %d bytes", maxConfig)
@@ -144,15 +145,15 @@ func parseConfig(b []byte, digest func(string) (string, error)) (string, float64
 	if !utf8.Valid(b) {
 		return "", 0, errUTF8
 	}
+	d, err := digest(string(b))
+	if err != nil {
+		return "", 0, fmt.Errorf("cannot be read: %w", err)
+	}
 	var c struct {
 		LastMutated float64 `json:"last_mutated"`
 	}
 	if err := json.Unmarshal(b, &c); err != nil {
-		return "", 0, fmt.Errorf("cannot be read: %w", err)
-	}
-	d, err := digest(string(b))
-	if err != nil {
-		return "", 0, fmt.Errorf("cannot be read: %w", err)
+		return d, 0, errors.New("last_mutated cannot be read")
 	}
 	return d, c.LastMutated, nil
 }

@@ -72,7 +72,10 @@ func (a *attempt) write(ctx context.Context) error {
 			return err
 		}
 	}
-	if !a.db.cfg.Queue || len(w.events) == 0 {
+	if !a.db.cfg.Queue {
+		return a.announce()
+	}
+	if len(w.events) == 0 {
 		return nil
 	}
 	if err := a.enqueue(ctx); err != nil {
@@ -148,6 +151,19 @@ func (a *attempt) mergeOlder(ctx context.Context) (map[string]int, error) {
 	a.grown.rows -= int64(len(older))
 	_, err = a.exec(ctx, "DELETE FROM fleetd_outbox WHERE host_uuid = ? AND name IN (?)", a.db.cfg.HostUUID, bun.List(names))
 	return merged, err
+}
+
+// announce answers the transitions of a host without a bus: nothing is queued, but the console shows them.
+func (a *attempt) announce() error {
+	for _, m := range a.writes.moves {
+		payload, err := m.of.JSON()
+		if err != nil {
+			return err
+		}
+		a.queued = append(a.queued, messages.OutboxRow{EventID: m.id, Name: m.of.Name, Rev: m.rev,
+			Topic: messages.StateTopic(m.of.HostUUID, m.of.Name), Payload: payload})
+	}
+	return nil
 }
 
 // readQueued reads the outbox rows of the batch with the ids they were given.

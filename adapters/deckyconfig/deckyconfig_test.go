@@ -5,10 +5,12 @@ import (
 	"errors"
 	"math"
 	"os"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"weak"
 
 	"github.com/decnet/decnet-fleetd/messages"
 )
@@ -72,6 +74,7 @@ func TestEntryIsJudgedAsDECNETJudgesIt(t *testing.T) {
 		{"a name of half a surrogate pair cannot be read", entry("name", `"a\ud800"`), "name", "surrogate", ""},
 		{"a name of 129 bytes identifies its entry", entry("name", `"`+long+`"`), "name", "129 bytes", long},
 		{"a name with a line feed identifies its entry", entry("name", `"a\nb"`), "name", "control", "a\nb"},
+		{"a name with a delete character identifies its entry", entry("name", `"a\u007f"`), "name", "control", "a\u007f"},
 		{"a name may be anything else", entry("name", `"../../x *> é.%"`), "", "", "../../x *> é.%"},
 		{"an address is required", entry("ip", ""), "ip", "is missing", "d1"},
 		{"an address may be any text", entry("ip", `"not an address"`), "", "", "d1"},
@@ -145,6 +148,24 @@ func TestDeclaredHasWhatTheEntrySays(t *testing.T) {
 	if strings.Contains(d.ConfigJSON, "zz") {
 		t.Errorf("the unknown key is written: %s", d.ConfigJSON)
 	}
+}
+
+func TestParserKeepsNothingOfTheEntry(t *testing.T) {
+	var p Parser
+	file := make([]byte, 1<<16)
+	raw := file[:copy(file, entry())]
+	gone := weak.Make(&file[0])
+	d, err := p.Parse(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, file = nil, nil
+	runtime.GC()
+	if gone.Value() != nil {
+		t.Error("the parser or the result holds on to the file")
+	}
+	runtime.KeepAlive(&p)
+	runtime.KeepAlive(d)
 }
 
 func TestTimeThatIsNoNumberIsNone(t *testing.T) {

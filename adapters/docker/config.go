@@ -72,6 +72,7 @@ func (c *Config) fill() {
 type Runtime struct {
 	cfg   Config
 	dial  func() (engine, error)
+	pause func(time.Duration) time.Duration // full jitter: anything up to the backoff
 	count counters
 }
 
@@ -90,7 +91,11 @@ func New(cfg Config) (*Runtime, error) {
 		return nil, err
 	}
 	_ = e.Close() // it has no connection yet
-	return &Runtime{cfg: cfg, dial: func() (engine, error) { return dial(cfg.Host, cfg.CertPath) }}, nil
+	return &Runtime{
+		cfg:   cfg,
+		dial:  func() (engine, error) { return dial(cfg.Host, cfg.CertPath) },
+		pause: func(d time.Duration) time.Duration { return time.Duration(cfg.Jitter() * float64(d)) },
+	}, nil
 }
 
 // counters are Stats while they move.

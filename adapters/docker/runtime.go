@@ -36,7 +36,7 @@ func (r *Runtime) Observe(ctx context.Context, spawn func(func()), poke <-chan s
 		if o.connects > connected && r.cfg.Now().Sub(began) >= min(settled, r.cfg.RetryMax) {
 			retry.Reset()
 		}
-		o.rest(ctx, time.Duration(r.cfg.Jitter()*float64(retry.NextBackOff())))
+		o.rest(ctx, r.pause(retry.NextBackOff()))
 	}
 }
 

@@ -89,15 +89,15 @@ func (e *Engine) writeList(w http.ResponseWriter, list []*record, f Faults) {
 	out := bufio.NewWriterSize(w, 64<<10) // a write of 4 KiB for every 3 containers would cost more than the list
 	_ = out.WriteByte('[')                // errors stick to out: the client went away, nobody is left to tell
 	for i, rec := range list {
+		if i > 0 {
+			_ = out.WriteByte(',')
+		}
 		if f.Truncate && i >= len(list)/2 {
 			half := rec.appendJSON(nil, now)
 			_, _ = out.Write(half[:len(half)/2])
 			_ = out.Flush()
 			cut(w)
 			return
-		}
-		if i > 0 {
-			_ = out.WriteByte(',')
 		}
 		if f.NullState {
 			rec = rec.with(rec.state, 0, now)

@@ -33,7 +33,8 @@ func watchDir(dir string) (*notifier, error) {
 	return &notifier{w, id}, nil
 }
 
-// alive says whether the watch is still on the directory that id tells.
+// alive says whether the watch is still on the directory that id tells. A directory that is made anew may have the
+// inode number of the old one; but the watch died with that.
 func (n *notifier) alive(id fileID) bool {
 	return n != nil && n.dir == id && len(n.WatchList()) > 0
 }

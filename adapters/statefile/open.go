@@ -133,11 +133,16 @@ func (r *Reader) slurp(f *os.File) ([]byte, verdict) {
 		if n > MaxBytes {
 			return nil, r.verdict(messages.FileInvalid, fmt.Sprintf("has more than %d bytes", MaxBytes), "see what made it grow")
 		}
-		if n == after.Size && before.Size == after.Size && before.Mtim == after.Mtim && before.Ctim == after.Ctim {
+		if steady(&before, &after, n) {
 			return r.buf.Bytes(), verdict{}
 		}
 	}
 	return nil, r.verdict(messages.FileInvalid, "changes while it is read", "see who writes it without rest")
+}
+
+// steady says whether n bytes that were read between two looks are the file.
+func steady(before, after *unix.Stat_t, n int64) bool {
+	return n == after.Size && before.Size == after.Size && before.Mtim == after.Mtim && before.Ctim == after.Ctim
 }
 
 // release gives up a buffer that a large file needed: 1 MiB holds 2,000 deckies.

@@ -1,6 +1,7 @@
 package statefile
 
 import (
+	"bytes"
 	"net"
 	"os"
 	"path/filepath"
@@ -169,6 +170,60 @@ func TestRealUnmountIsNotMissing(t *testing.T) {
 	must(t, unix.Unmount(dir, 0))
 	if got := r.Read(); got.Status != messages.FileUnreachable {
 		t.Errorf("%v %v", got.Status, got.Fault)
+	}
+}
+
+// TestReadingIsOneWriting: a writer truncates and writes two contents in turn; no reading mixes them.
+func TestReadingIsOneWriting(t *testing.T) {
+	contents := [][]byte{many(2000, "ssh"), bytes.ReplaceAll(many(1500, "ssh"), []byte("decky-"), []byte("other-"))}
+	r := newTestReader(t, "", contents[0])
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		rest := time.NewTicker(5 * time.Millisecond)
+		defer rest.Stop()
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			case <-rest.C:
+				_ = os.WriteFile(r.cfg.Path, contents[i%2], 0o600) // an error would show as readings that are not valid
+			}
+		}
+	}()
+	valid := 0
+	for deadline := time.Now().Add(patience); valid < 50 && time.Now().Before(deadline); {
+		got := r.Read()
+		if got.Status != messages.FileValid {
+			continue
+		}
+		valid++
+		first, last := got.Entries[0].Name, got.Entries[len(got.Entries)-1].Name
+		if pair := first + " " + last; len(got.Rejected) > 0 || pair != "decky-00000 decky-01999" && pair != "other-00000 other-01499" {
+			t.Fatalf("%s in %d entries, %d rejected", pair, len(got.Entries), len(got.Rejected))
+		}
+	}
+	close(stop)
+	<-done
+	if valid == 0 {
+		t.Error("no reading was valid")
+	}
+}
+
+func TestFileThatChangedMeanwhileIsNotSteady(t *testing.T) {
+	whole := unix.Stat_t{Size: 10, Mtim: unix.Timespec{Sec: 1}, Ctim: unix.Timespec{Sec: 1}}
+	longer, written, touched := whole, whole, whole
+	longer.Size, written.Mtim.Nsec, touched.Ctim.Nsec = 11, 1, 1
+	if !steady(&whole, &whole, 10) {
+		t.Error("a file that rests is not steady")
+	}
+	for what, after := range map[string]*unix.Stat_t{"grown": &longer, "written": &written, "touched": &touched} {
+		if steady(&whole, after, after.Size) || steady(after, &whole, 10) {
+			t.Errorf("a file that was %s is steady", what)
+		}
+	}
+	if steady(&whole, &whole, 9) {
+		t.Error("a file read in part is steady")
 	}
 }
 

@@ -136,11 +136,7 @@ func (o *observation) heard(e fsnotify.Event, open bool) {
 	switch {
 	case !open:
 		o.unwatch()
-	case e.Name == o.w.cfg.Path:
-	case e.Name == o.reader.dir:
-		if e.Has(fsnotify.Remove) || e.Has(fsnotify.Rename) {
-			o.unwatch() // one that is made anew may even have the same inode number
-		}
+	case e.Name == o.w.cfg.Path, e.Name == o.reader.dir:
 	default:
 		return // DECNET's database lies beside the file and is written all the time
 	}

@@ -206,12 +206,32 @@ func TestWatchFollowsALinkedDirectoryToItsNewPlace(t *testing.T) {
 	}
 	link := filepath.Join(root, "link")
 	must(t, os.Symlink("one", link))
-	g := watch(t, filepath.Join(link, FileName), Settings{Poll: 50 * time.Millisecond}, nil)
+	g := watch(t, filepath.Join(link, FileName), slow, nil)
 	must(t, os.Symlink("two", link+".new"))
 	must(t, os.Rename(link+".new", link))
+	g.poke <- struct{}{} // inotify does not see where a link points
 	g.untilNames("two")
 	g.replace(fleet(named(`"three"`)))
 	g.untilNames("three")
+}
+
+// TestWatchIsRenewedWithItsDirectory: after a single look the new directory is watched, whatever its inode number,
+// and whether or not anybody looked while it was gone.
+func TestWatchIsRenewedWithItsDirectory(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "d")
+	must(t, os.Mkdir(dir, 0o700))
+	g := watch(t, filepath.Join(dir, FileName), slow, nil)
+	for i := range 6 {
+		must(t, os.RemoveAll(dir))
+		if i%2 == 0 {
+			g.untilStatus(messages.FileUnreachable) // inotify tells that the directory itself went
+		}
+		must(t, os.Mkdir(dir, 0o700))
+		g.poke <- struct{}{}
+		g.untilStatus(messages.FileMissing)
+		write(t, g.path, fleet(named(fmt.Sprintf(`"d%d"`, i))))
+		g.untilNames(fmt.Sprintf("d%d", i))
+	}
 }
 
 func TestExhaustedInotifyIsSaidAndMended(t *testing.T) {
@@ -219,6 +239,8 @@ func TestExhaustedInotifyIsSaidAndMended(t *testing.T) {
 	write(t, path, fleet(named(`"a"`)))
 	mend := make(chan struct{})
 	g := watch(t, path, fast, func(w *Watcher) {
+		// A minute later: the file is settled, so that nothing but the watch is a reason to look.
+		w.cfg.Now = func() time.Time { return time.Now().Add(time.Minute) }
 		w.watch = func(dir string) (*notifier, error) {
 			select {
 			case <-mend:

@@ -83,6 +83,7 @@ func (d *daemon) run(ctx context.Context, p parts) error {
 		return err
 	}
 	d.node = n
+	n.thrift()
 	n.lease.init = func(ctx context.Context) error { return p.db.Init(ctx, d.settings.CreateSchema) }
 	if err := d.servers(ctx, n); err != nil {
 		return errors.Join(err, d.end(n))

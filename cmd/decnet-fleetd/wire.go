@@ -58,6 +58,7 @@ type node struct {
 	view      *supervise.Ref
 	publisher *supervise.Ref // nil with the bus off
 	store     *post
+	fleetPost *post
 	lease     *heldLease
 }
 
@@ -70,16 +71,18 @@ type parts struct {
 	interval time.Duration
 	log      zerolog.Logger
 
-	file     source.Observer
-	db       *database.DB
-	docker   source.Observer
-	dialer   publisher.Dialer // nil: the bus is off
-	feed     view.Feed
-	dryRun   bool
-	silent   bool // one pass: no heartbeat, no control
-	stop     func(reason string)
-	pulse    pulse.Config // what the settings say about it
-	replay   time.Duration
+	file   source.Observer
+	db     *database.DB
+	docker source.Observer
+	dialer publisher.Dialer // nil: the bus is off
+	feed   view.Feed
+	dryRun bool
+	silent bool // one pass: no heartbeat, no control
+	stop   func(reason string)
+	replay time.Duration
+	// What is done about control messages and other reconcilers.
+	ignoreStop, takeover bool
+
 	counters func() map[string]int64
 }
 
@@ -91,10 +94,10 @@ const (
 
 // assemble starts all actors. It connects to nothing: that is the sources' business.
 func assemble(p parts) (*node, error) {
-	n := &node{lease: &heldLease{Leases: p.db}}
-	fleetPost, viewPost, publisherPost, pulsePost := &post{}, &post{}, &post{}, &post{}
+	n := &node{lease: &heldLease{Leases: p.db}, fleetPost: &post{}}
+	viewPost, publisherPost, pulsePost := &post{}, &post{}, &post{}
 	sys, err := supervise.New(supervise.Config{Now: time.Now, Jitter: mathrand.Float64, Log: p.log,
-		OnEvent: func(e supervise.Event) { onEvent(e, fleetPost, viewPost) }})
+		OnEvent: func(e supervise.Event) { onEvent(e, n.fleetPost, viewPost) }})
 	if err != nil {
 		return nil, fmt.Errorf("start actors: %w", err)
 	}
@@ -106,14 +109,14 @@ func assemble(p parts) (*node, error) {
 	viewPost.ref.Store(n.view)
 	n.store = &post{}
 	if !p.dryRun { // a dry run writes nothing, not even a lease
-		n.delivery(p, publisherPost, pulsePost, fleetPost)
+		n.delivery(p, publisherPost, pulsePost)
 	}
-	n.sources(p, fleetPost)
+	n.sources(p)
 	return n, nil
 }
 
 // delivery starts what writes and announces: store, publisher, pulse.
-func (n *node) delivery(p parts, publisherPost, pulsePost, fleetPost *post) {
+func (n *node) delivery(p parts, publisherPost, pulsePost *post) {
 	if p.dialer != nil {
 		n.publisher = n.sys.Spawn(supervise.Spec{Kind: "publisher", ID: "publisher", Group: "delivery", Subsystem: true, Mailbox: bigMailbox,
 			New: func() supervise.Receiver {
@@ -129,30 +132,32 @@ func (n *node) delivery(p parts, publisherPost, pulsePost, fleetPost *post) {
 	if n.publisher != nil && !p.silent {
 		beat = pulsePost
 		pulsePost.ref.Store(n.sys.Spawn(supervise.Spec{Kind: "pulse", ID: "pulse", Subsystem: true, New: func() supervise.Receiver {
-			return pulse.New(pulseConfig(p, n, publisherPost))
+			return pulse.New(pulse.Config{Publisher: publisherPost, Store: n.store, View: n.view, Stop: p.stop, IgnoreStop: p.ignoreStop,
+				Takeover: p.takeover, Instance: p.instance, Version: version, HostUUID: p.hostUUID})
 		}}))
 	}
 	n.store.ref.Store(n.sys.Spawn(supervise.Spec{Kind: "store", ID: "store", Group: "delivery", Subsystem: true, Mailbox: bigMailbox,
 		New: func() supervise.Receiver {
-			return store.New(store.Config{Rows: p.db, Leases: n.lease, Fleet: fleetPost, Publisher: publish, Pulse: beat, View: n.view,
+			return store.New(store.Config{Rows: p.db, Leases: n.lease, Fleet: n.fleetPost, Publisher: publish, Pulse: beat, View: n.view,
 				BootID: p.bootID, StateDir: p.stateDir, Jitter: mathrand.Float64})
 		}}))
 }
 
 // sources starts the fleet and the three actors that feed it.
-func (n *node) sources(p parts, fleetPost *post) {
+func (n *node) sources(p parts) {
 	posts := map[messages.Source]*post{}
 	tellers := map[messages.Source]fleet.Teller{}
 	for _, s := range []messages.Source{messages.SourceDeclared, messages.SourceRecorded, messages.SourceObserved} {
 		posts[s] = &post{}
 		tellers[s] = posts[s]
 	}
+	child := n.children(p)
 	n.fleet = n.sys.Spawn(supervise.Spec{Kind: "fleet", ID: "fleet", Group: "sources", Subsystem: true, Mailbox: bigMailbox,
 		New: func() supervise.Receiver {
 			return fleet.New(fleet.Config{HostUUID: p.hostUUID, Sources: tellers, Store: n.store, View: n.view, NewID: newID,
-				Staff: n.staff, Audit: p.interval, Child: func(name string) supervise.Spec { return n.child(p, name) }})
+				Staff: n.staff, Audit: p.interval, Child: child})
 		}})
-	fleetPost.ref.Store(n.fleet)
+	n.fleetPost.ref.Store(n.fleet)
 	for s, o := range map[messages.Source]struct {
 		component string
 		observer  source.Observer
@@ -163,7 +168,7 @@ func (n *node) sources(p parts, fleetPost *post) {
 	} {
 		posts[s].ref.Store(n.sys.Spawn(supervise.Spec{Kind: "source", ID: string(s), Group: "sources", Subsystem: true,
 			New: func() supervise.Receiver {
-				return source.New(source.Config{Source: s, Observer: o.observer, Fleet: fleetPost, View: n.view, Component: o.component})
+				return source.New(source.Config{Source: s, Observer: o.observer, Fleet: n.fleetPost, View: n.view, Component: o.component})
 			}}))
 	}
 }
@@ -179,12 +184,13 @@ func (n *node) staff() []string {
 	return names
 }
 
-func (n *node) child(p parts, name string) supervise.Spec {
-	policy := decky.DefaultPolicy()
-	policy.DryRun = p.dryRun
-	return supervise.Spec{Kind: "decky", ID: name, Mailbox: 64, New: func() supervise.Receiver {
-		return decky.New(decky.Config{Name: name, HostUUID: p.hostUUID, Fleet: n.fleet, Store: n.store, View: n.view, NewID: newID, Policy: policy})
-	}}
+// children makes the deckies. What they share is made once: there are thousands of them.
+func (n *node) children(p parts) func(name string) supervise.Spec {
+	shared := decky.Config{HostUUID: p.hostUUID, Fleet: n.fleetPost, Store: n.store, View: n.view, NewID: newID, Policy: decky.DefaultPolicy()}
+	shared.Policy.DryRun = p.dryRun
+	return func(name string) supervise.Spec {
+		return supervise.Spec{Kind: "decky", ID: name, Mailbox: 64, New: func() supervise.Receiver { return decky.New(name, &shared) }}
+	}
 }
 
 // onEvent tells fleet and view what the supervisor did.

@@ -18,7 +18,6 @@ type Soak struct {
 	RSS        Series         `json:"rss_kib"`
 	Files      Series         `json:"open_files"`
 	Goroutines *Series        `json:"goroutines,omitempty"` // where the daemon tells
-	Restarts   int            `json:"daemon_restarts"`
 	Samples    []Sample       `json:"samples"`
 	Latency    LatencyCounts  `json:"observed_to_received_ms"`
 	Transition map[string]int `json:"transitions"`      // by kind and state

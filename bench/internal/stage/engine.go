@@ -30,7 +30,7 @@ type EngineEvent struct {
 	At        int64 // timeNano
 }
 
-// Connect opens the API and a stream of events; both end with ctx.
+// Connect opens the API.
 func Connect(ctx context.Context, host string) (*Engine, error) {
 	api, err := client.NewClientWithOpts(client.WithHost(host), client.WithAPIVersionNegotiation())
 	if err != nil {
@@ -41,7 +41,12 @@ func Connect(ctx context.Context, host string) (*Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ping the engine %s: %w", host, err)
 	}
-	heard, failed := api.Events(ctx, events.ListOptions{Filters: filters.NewArgs(filters.Arg("type", "container"))})
+	return e, nil
+}
+
+// Listen follows the events of containers until ctx ends. It costs: where thousands come at once, leave it.
+func (e *Engine) Listen(ctx context.Context) {
+	heard, failed := e.api.Events(ctx, events.ListOptions{Filters: filters.NewArgs(filters.Arg("type", "container"))})
 	go func() {
 		for {
 			select {
@@ -53,7 +58,6 @@ func Connect(ctx context.Context, host string) (*Engine, error) {
 			}
 		}
 	}()
-	return e, nil
 }
 
 // API is the client itself.
@@ -213,4 +217,13 @@ func Until(ctx context.Context, within time.Duration, look func() error) error {
 		case <-tick.C:
 		}
 	}
+}
+
+// Version is what the engine says of itself.
+func (e *Engine) Version(ctx context.Context) (string, error) {
+	v, err := e.api.ServerVersion(ctx)
+	if err != nil {
+		return "", fmt.Errorf("ask the engine for its version: %w", err)
+	}
+	return "Docker " + v.Version, nil
 }

@@ -23,6 +23,7 @@ type Host struct {
 	Seen        *Feed[witness.Sight]
 	Engine      *Engine
 
+	subscriber  *Process
 	dir, binary string
 	helper      string // the measuring program itself, started again for its other roles
 	all         []*Process
@@ -101,21 +102,24 @@ func (h *Host) StartSim(ctx context.Context, deckies int) error {
 	return err
 }
 
-// Subscribe starts a subscriber on that socket and waits until the bus fans out to it. What an earlier one heard is
-// forgotten.
+// Subscribe starts a subscriber on that socket and waits until the bus fans out to it. It takes the place of an earlier
+// one; what that one heard is forgotten.
 func (h *Host) Subscribe(ctx context.Context, socket string) error {
-	r, err := h.helping("subscribe", "-socket", h.Path(socket))
+	if h.subscriber != nil {
+		h.subscriber.End()
+	}
+	p, r, err := h.helping("subscribe", "-socket", h.Path(socket))
 	if err != nil {
 		return err
 	}
-	h.Received = Follow(r, parseReceived)
+	h.subscriber, h.Received = p, Follow(r, parseReceived)
 	_, err = h.Received.Await(ctx, 0, patience, func(r Received) bool { return r.Topic == subscriber.ReadyTopic })
 	return err
 }
 
 // Witness starts a witness of the table: row by row, or states only.
 func (h *Host) Witness(rows bool, every time.Duration) error {
-	r, err := h.helping("witness", "-database", h.Path("decnet.db"), "-rows="+strconv.FormatBool(rows), "-every", every.String())
+	_, r, err := h.helping("witness", "-database", h.Path("decnet.db"), "-rows="+strconv.FormatBool(rows), "-every", every.String())
 	if err != nil {
 		return err
 	}
@@ -124,14 +128,32 @@ func (h *Host) Witness(rows bool, every time.Duration) error {
 }
 
 // Helping starts this program in another role and gives what it writes.
-func (h *Host) helping(args ...string) (io.Reader, error) {
+func (h *Host) helping(args ...string) (*Process, io.Reader, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
-		return nil, fmt.Errorf("make a pipe: %w", err)
+		return nil, nil, fmt.Errorf("make a pipe: %w", err)
 	}
 	defer w.Close() //nolint:errcheck // the child has its own
-	_, err = h.launch(Program{Log: h.Path(args[0] + ".log"), Path: h.helper, Args: args, Out: w})
-	return r, err
+	p, err := h.launch(Program{Log: h.Path(args[0] + ".log"), Path: h.helper, Args: args, Out: w})
+	return p, r, err
+}
+
+// Count starts subscribers that only count one topic and gives what they tell.
+func (h *Host) Count(topic string, connections int) (*Process, *Feed[subscriber.Counts], error) {
+	p, r, err := h.helping("count", "-socket", h.Path("bus.sock"), "-topic", topic, "-connections", strconv.Itoa(connections))
+	if err != nil {
+		return nil, nil, err
+	}
+	return p, Follow(r, func(line []byte) (c subscriber.Counts, err error) { return c, json.Unmarshal(line, &c) }), nil
+}
+
+// Publish runs a publisher to its end and gives what it says.
+func (h *Host) Publish(ctx context.Context, args ...string) (string, error) {
+	p, err := h.run(ctx, h.helper, append([]string{"publish", "-socket", h.Path("bus.sock")}, args...)...)
+	if err != nil {
+		return "", err
+	}
+	return p.Said(), nil
 }
 
 // Serve starts the daemon, through a wrapper where one is given.
@@ -144,15 +166,19 @@ func (h *Host) Serve(wrapper ...string) error {
 
 // Once runs `reconcile --once` to its end.
 func (h *Host) Once(ctx context.Context) (*Process, error) {
+	return h.run(ctx, h.binary, append([]string{"reconcile", "--once"}, h.Flags()...)...)
+}
+
+// run runs a program to its end; another exit code than 0 is an error.
+func (h *Host) run(ctx context.Context, program string, args ...string) (*Process, error) {
 	var out strings.Builder
-	p, err := h.launch(Program{Log: h.Path("once.log"), Path: h.binary, Out: &out,
-		Args: append([]string{"reconcile", "--once"}, h.Flags()...)})
+	p, err := h.launch(Program{Log: h.Path(args[0] + ".log"), Path: program, Out: &out, Args: args})
 	if err != nil {
 		return nil, err
 	}
 	code, _, err := p.Exit(ctx)
 	if err == nil && code != 0 {
-		err = fmt.Errorf("reconcile --once: exit code %d\n%s%s", code, out.String(), p.Tail())
+		err = fmt.Errorf("%s: exit code %d\n%s%s", args[0], code, out.String(), p.Tail())
 	}
 	p.said = out.String()
 	return p, err
@@ -179,4 +205,30 @@ func last[T any](f *Feed[T]) (item T) {
 		return all[len(all)-1]
 	}
 	return item
+}
+
+// Record starts a subscriber that writes down everything in a file of the host, and waits until the bus fans out to it.
+func (h *Host) Record(ctx context.Context, socket, file string) error {
+	f, err := os.Create(h.Path(file))
+	if err != nil {
+		return fmt.Errorf("record events: %w", err)
+	}
+	defer f.Close() //nolint:errcheck // the child has its own
+	h.subscriber, err = h.launch(Program{Log: h.Path("subscribe.log"), Path: h.helper, Args: []string{"subscribe", "-socket", h.Path(socket)}, Out: f})
+	if err != nil {
+		return err
+	}
+	return Until(ctx, patience, func() error {
+		text, err := os.ReadFile(h.Path(file))
+		if err == nil && !strings.Contains(string(text), subscriber.ReadyTopic) {
+			err = errors.New("the subscriber is not in force")
+		}
+		return err
+	})
+}
+
+// InitDatabase makes the product's own tables before the daemon does.
+func (h *Host) InitDatabase(ctx context.Context) error {
+	_, err := h.run(ctx, h.binary, append([]string{"db", "init"}, h.Flags()...)...)
+	return err
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"time"
 )
 
 // Decky is an entry of decnet-state.json, in DECNET's order of keys.
@@ -44,6 +45,12 @@ func Fleet(first, n int, services ...string) []Decky {
 
 // Declare writes the state file as DECNET does: truncated and written in place, neither renamed nor locked.
 func (h *Host) Declare(deckies []Decky) error {
+	_, err := h.DeclareAt(deckies)
+	return err
+}
+
+// DeclareAt does the same and gives the moment before the file was touched, in nanoseconds since the epoch.
+func (h *Host) DeclareAt(deckies []Decky) (int64, error) {
 	text, err := json.MarshalIndent(map[string]any{
 		"config": map[string]any{
 			"mode": "unihost", "interface": "eth0", "subnet": "10.0.0.0/8", "gateway": "10.0.0.1",
@@ -52,7 +59,8 @@ func (h *Host) Declare(deckies []Decky) error {
 		"compose_path": "decnet-compose.yml",
 	}, "", "  ")
 	if err != nil {
-		return fmt.Errorf("encode the state file: %w", err)
+		return 0, fmt.Errorf("encode the state file: %w", err)
 	}
-	return os.WriteFile(h.Path("decnet-state.json"), text, 0o644) //nolint:gosec // as DECNET's umask makes it
+	at := time.Now().UnixNano()
+	return at, os.WriteFile(h.Path("decnet-state.json"), text, 0o644) //nolint:gosec // as DECNET's umask makes it
 }

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// maxCell bounds what one hostile string can take of a screen, in characters. Chosen: a name may have 128 bytes.
+const maxCell = 256
+
+// escape makes text from outside safe to print on one line of a terminal: whatever could move the cursor, colour,
+// reorder or hide text is shown as \x1b or \u202e. Names, states and reasons come from files, tables and containers.
+func escape(s string) string {
+	var b strings.Builder
+	n := 0
+	for i := 0; i < len(s); n++ {
+		if n == maxCell {
+			b.WriteString("…")
+			break
+		}
+		r, size := utf8.DecodeRuneInString(s[i:])
+		switch {
+		case r == utf8.RuneError && size == 1:
+			fmt.Fprintf(&b, `\x%02x`, s[i])
+		case r == '\\':
+			b.WriteString(`\\`)
+		case !harmful(r):
+			b.WriteRune(r)
+		case r < 0x100:
+			fmt.Fprintf(&b, `\x%02x`, r)
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+		i += size
+	}
+	return b.String()
+}
+
+// harmful: control bytes of both sets, everything invisible or reordering (format characters, odd spaces, line and
+// paragraph separators), private and unassigned characters, and combining marks, which pile up on others.
+func harmful(r rune) bool {
+	return r == 0x7f || !unicode.IsPrint(r) || unicode.Is(unicode.M, r)
+}
+
+// escapeJSON writes what JSON leaves as it is, but a terminal obeys, as \u escapes: the document stays the same.
+func escapeJSON(doc []byte) []byte {
+	if !bytes.ContainsFunc(doc, unsafeInJSON) {
+		return doc
+	}
+	var b bytes.Buffer
+	for _, r := range string(doc) {
+		switch {
+		case !unsafeInJSON(r):
+			b.WriteRune(r)
+		case r > 0xffff:
+			r -= 0x10000
+			fmt.Fprintf(&b, `\u%04x\u%04x`, 0xd800+r>>10, 0xdc00+r&0x3ff)
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+	}
+	return b.Bytes()
+}
+
+func unsafeInJSON(r rune) bool { return r != '\n' && r != '\t' && harmful(r) }
