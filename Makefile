@@ -19,8 +19,8 @@ LINT_VERSION := 2.15.0
 IT_SERVICES ?= docker
 # How long each fuzz target runs: short in `check`, longer on its own.
 FUZZTIME ?= 60s
-# Benchmarks to run, a regular expression.
-BENCH ?= .
+# How long the endurance run kills.
+D ?= 1h
 
 say = @printf '\n== %s\n' '$(1)'
 
@@ -81,10 +81,22 @@ fuzz: toolchain ## Fuzz every target for FUZZTIME (60s)
 	  go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$${file%/*}" | grep -v '^fuzz: elapsed' ; \
 	done
 
+# What measures has an engine of its own, so that neither tests nor their `services.sh down` get in its way.
+measured = IT_DIR=$${IT_DIR:-$${TMPDIR:-/tmp}/decnet-fleetd-bench}; export IT_DIR; \
+	trap '[ -n "$${KEEP_SERVICES:-}" ] || integration/services.sh down' EXIT; \
+	integration/services.sh up docker >/dev/null; \
+	IT_DOCKER_HOST=$$(integration/services.sh env | sed -n 's/^IT_DOCKER_HOST=//p'); export IT_DOCKER_HOST; \
+	go build -trimpath -buildvcs=false -o bin/ ./bench/fleetbench ./bench/soak
+
 .PHONY: bench
-bench: toolchain ## Benchmarks (BENCH=regexp); the numbers to hold are in bench/RESULTS.md
-	$(call say,benchmarks)
-	@go test -run '^$$' -bench '$(BENCH)' -benchmem -count=1 -timeout 60m $$(go list ./... | grep -v '/integration$$')
+bench: build ## Measure the numbers to hold, < 20 min (ONLY=cold,flip QUICK=1); results in bench/RESULTS.md
+	$(call say,fleetbench)
+	@$(measured); bin/fleetbench $(if $(ONLY),-only $(ONLY)) $(if $(QUICK),-quick) $(ARGS)
+
+.PHONY: soak
+soak: build ## D=1h of kills on 60 real containers, then every transition is asked for (SEED=n)
+	$(call say,soak for $(D))
+	@$(measured); bin/soak -duration $(D) $(if $(SEED),-seed $(SEED)) $(ARGS)
 
 .PHONY: clean
 clean: ## Remove what was built, and services a test left running

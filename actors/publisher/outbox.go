@@ -90,7 +90,7 @@ func (p *Publisher) tellStore(now time.Time, all bool) {
 			p.ackAt = now.Add(ackEvery)
 			return
 		}
-		p.acks = p.acks[n:]
+		
 	}
 }
 

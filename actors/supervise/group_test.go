@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -81,20 +82,69 @@ func TestGroupBeginsAgainOnlyWhenAllHaveEnded(t *testing.T) {
 				panic("boom")
 			}
 		})})
+		down := l.Spawn(leaver("down", &born))
+		down.spec.Group = "g"
 		for range 5 {
 			bad.Tell(boom{})
 		}
-		pass(1400 * time.Millisecond)
+		pass(1450 * time.Millisecond)
 		busy.Tell("work")
+		down.Tell("early")
+		down.Tell(boom{}) // it would begin again in 100 ms
+		down.Tell("late")
 		pass(10 * time.Second)
 		all := born.list()
-		if done := slices.Index(all, "done"); done < 0 || !slices.Contains(all[done:], "busy") || !slices.Contains(all[done:], "bad 6") {
+		if done := slices.Index(all, "done"); done < 0 || !slices.Contains(all[done:], "busy") || !slices.Contains(all[done:], "bad 6") ||
+			!slices.Contains(all[done:], "down late") {
 			t.Error("got", all)
 		}
 		l.must(EventGroupRestarted, 1)
 		if s := busy.Stats(); s.Lost != 0 || s.Done != 1 {
 			t.Errorf("%+v", s)
 		}
+	})
+}
+
+func TestRetiredMemberHandlesWhatWaitsThoughItsGroupRestarts(t *testing.T) {
+	inLab(t, func(l *lab) {
+		gate := make(chan struct{})
+		r := l.Spawn(Spec{Kind: "sub", ID: "busy", Group: "g", Mailbox: 10 * batch, New: code(func(_ *Ctx, msg any) {
+			if m, ok := msg.(hang); ok {
+				hangInHandler(m.gate)
+			}
+		})})
+		r.Tell(hang{gate})
+		for range 5 * batch {
+			r.Tell(1)
+		}
+		bad := l.Spawn(Spec{Kind: "sub", ID: "bad", Group: "g", Subsystem: true, New: bomber(&note[int]{})})
+		crash5(bad)
+		l.Retire(r)
+		synctest.Wait()
+		close(gate)
+		pass(time.Second)
+		if s := r.Stats(); s.State != Stopped || s.Done != 5*batch+1 {
+			t.Errorf("%+v", s)
+		}
+		l.must(EventGroupRestarted, 1)
+		if s := bad.Stats(); s.State != Running {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+// TestRetiredWhileItsEndIsReported plays the shell's part: the incarnation has ended, but the root hears of the retirement
+// first.
+func TestRetiredWhileItsEndIsReported(t *testing.T) {
+	inLab(t, func(l *lab) {
+		r := l.Spawn(Spec{Kind: "sub", ID: "a", Group: "g", New: bomber(&note[int]{})})
+		synctest.Wait()
+		r.box.fall(r.box.owner, false)
+		l.Retire(r)
+		synctest.Wait()
+		l.must(EventStopped, 0)
+		l.report(halted{r, 1})
+		l.must(EventStopped, 1)
 	})
 }
 

@@ -97,15 +97,19 @@ func (l *life) emptied() func() {
 	return f
 }
 
-// owe notes that a handler has the question; false if the incarnation has ended.
+// owe notes that a handler has the question.
 func (l *life) owe(c *call) {
 	l.mu.Lock()
+	over := l.over
 	if l.owed == nil {
 		l.owed = map[*call]struct{}{}
 	}
 	l.owed[c] = struct{}{}
 	l.mu.Unlock()
 	c.with.Store(l)
+	if over { // abandoned between taking the question and handling it
+		c.answer(nil, ErrCrashed)
+	}
 	if c.closed.Load() { // the asker left before it could see with
 		l.forget(c)
 	}
@@ -117,13 +121,9 @@ func (l *life) forget(c *call) {
 	delete(l.owed, c)
 }
 
-// pay answers a question, unless the incarnation has ended: an abandoned handler that wakes up must not be heard.
+// pay answers a question. Once the incarnation has ended every question it had is answered already, so an abandoned
+// handler that wakes up is not heard.
 func (l *life) pay(c *call, msg any) {
-	l.mu.Lock()
-	over := l.over
-	delete(l.owed, c)
-	l.mu.Unlock()
-	if !over {
-		c.answer(msg, nil)
-	}
+	l.forget(c)
+	c.answer(msg, nil)
 }

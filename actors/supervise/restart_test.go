@@ -75,6 +75,39 @@ func TestCrashRecordTellsReasonStackMessageAndState(t *testing.T) {
 	})
 }
 
+// slow is an actor whose crash takes a while to be reported.
+type slow struct{ gate chan struct{} }
+
+func (s slow) Receive(_ *Ctx, msg any) {
+	if _, ok := msg.(boom); ok {
+		panic("boom")
+	}
+}
+
+func (s slow) Snapshot() string { <-s.gate; panic("snapshot") }
+
+func TestRetiredWhileItsCrashIsReported(t *testing.T) {
+	inLab(t, func(l *lab) {
+		gate := make(chan struct{})
+		r := l.Spawn(Spec{Kind: "decky", ID: "a", New: func() Receiver { return slow{gate} }})
+		r.Tell(boom{})
+		r.Tell("discarded")
+		synctest.Wait()
+		l.Retire(r)
+		synctest.Wait()
+		l.must(EventStopped, 0)
+		close(gate)
+		l.must(EventStopped, 1)
+		l.must(EventRestarting, 0)
+		if s := r.Stats(); s.Dropped != 1 {
+			t.Errorf("%+v", s)
+		}
+		if c := l.Crashes(); len(c) != 1 || c[0].State != "snapshot panicked: snapshot" {
+			t.Errorf("%+v", c)
+		}
+	})
+}
+
 func TestCrashRecordsAreARing(t *testing.T) {
 	inLabWith(t, Policy{Crashes: 3, Actor: Intensity{100, time.Second}}, func(l *lab) {
 		r := l.Spawn(Spec{Kind: "decky", ID: "a", New: bomber(&note[int]{})})

@@ -141,6 +141,25 @@ func TestSuccessorOfASuccessorThatNeverBeganWaitsForTheFirst(t *testing.T) {
 	})
 }
 
+// TestRetiredBeforeTheRootKnowsIt plays Spawn in slow motion: another goroutine finds the actor in the directory first.
+func TestRetiredBeforeTheRootKnowsIt(t *testing.T) {
+	inLab(t, func(l *lab) {
+		r := l.ref(leaver("a", &note[string]{}))
+		l.directory.claim(r)
+		l.Retire(l.Refs()[0])
+		synctest.Wait()
+		r.proc.Store(l.process(r, r.seq))
+		l.report(adopt{r})
+		pass(time.Second)
+		if s := r.Stats(); s.State != Stopped || s.Incarnation != 0 {
+			t.Errorf("%+v", s)
+		}
+		if l.engine.Registry.GetPID("x", processID("a", r.seq)) != nil {
+			t.Error("its process is left")
+		}
+	})
+}
+
 func TestRetiredActorMayComeBackAtOnceAThousandTimes(t *testing.T) {
 	inLab(t, func(l *lab) {
 		var got note[string]

@@ -114,7 +114,7 @@ const (
 	stoppedThen                // it was stopped before
 )
 
-// wind goes on with the stop that shut began. coming means that an incarnation is there, as far as the supervisor knows.
+// wind goes on with the stop that shut began. As far as the supervisor knows, an incarnation is there if coming is set.
 func (b *mailbox) wind(coming bool) (winding, []letter) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

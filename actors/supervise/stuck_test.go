@@ -34,7 +34,11 @@ func TestStuckActorIsReportedThenReplacedBehindTheSameRef(t *testing.T) {
 				hangInHandler(m.gate)
 				c.After(0, 99)
 				c.Go("late", func(context.Context) { late.add(true) })
-				late.add(c.Spawn(Spec{Kind: "late", ID: "1", New: bomber(&got)}).Tell(1))
+				child := c.Spawn(Spec{Kind: "late", ID: "1", New: bomber(&got)})
+				late.add(child.Tell(1))
+				c.ref.sys.Retire(child)
+				c.Retire(c.Self())
+				c.Restart(c.Self(), "late")
 				c.Respond("late")
 				panic("late")
 			}
@@ -79,8 +83,44 @@ func TestStuckActorIsReportedThenReplacedBehindTheSameRef(t *testing.T) {
 		if again := r.Stats(); again.Incarnation != 2 || again.Crashes != 1 || !slices.Equal(got.list(), []int{1, 2, 3, 4}) {
 			t.Errorf("late effects: %+v, got %v", again, got.list())
 		}
+		l.must(EventStopped, 0)
 		if !slices.Equal(late.list(), []bool{false}) || len(l.Refs()) != 1 {
 			t.Error("late effects:", late.list(), len(l.Refs()))
+		}
+	})
+}
+
+func TestRetiredActorThatHangsIsGivenUp(t *testing.T) {
+	inLab(t, func(l *lab) {
+		gate := make(chan struct{})
+		defer close(gate)
+		r := l.Spawn(Spec{Kind: "decky", ID: "a", New: code(func(_ *Ctx, msg any) {
+			if m, ok := msg.(hang); ok {
+				hangInHandler(m.gate)
+			}
+		})})
+		r.Tell(hang{gate})
+		answer := make(chan error, 1)
+		go func() {
+			ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
+			defer cancel()
+			_, err := r.Ask(ctx, "waits behind")
+			answer <- err
+		}()
+		synctest.Wait()
+		pass(5 * time.Second)
+		l.Retire(r)
+		if next := l.Spawn(Spec{Kind: "decky", ID: "a", New: bomber(&note[int]{})}); !next.Tell(1) {
+			t.Error("the successor refuses messages")
+		}
+		if err := <-answer; !errors.Is(err, ErrStopped) {
+			t.Error(err)
+		}
+		if e := l.must(EventStopped, 1); e.Reason == "" || !strings.Contains(e.Stack, "hangInHandler") {
+			t.Errorf("%+v", e)
+		}
+		if refs := l.Refs(); len(refs) != 1 || refs[0] == r || refs[0].Stats().State != Running {
+			t.Error("the successor does not run")
 		}
 	})
 }

@@ -162,6 +162,14 @@ func TestGoroutinesAreLabelledWithTheirActor(t *testing.T) {
 	})
 }
 
+func TestStatesHaveWords(t *testing.T) {
+	for state, want := range map[State]string{Starting: "starting", Quarantined: "quarantined", Closing: "stopping", Stopped: "stopped", 99: "unknown"} {
+		if got := state.String(); got != want {
+			t.Errorf("%d is called %q, want %q", state, got, want)
+		}
+	}
+}
+
 func TestClipCutsAtACharacter(t *testing.T) {
 	for _, c := range []struct{ in, want string }{{"", ""}, {"abcd", "abcd"}, {"abcde", "abcd…"}, {"abcü", "abc…"}} {
 		if got := clip(c.in, 4); got != c.want {

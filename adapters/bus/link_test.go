@@ -179,10 +179,15 @@ func TestEndOfTheServerEndsTheLinkAfterItsEchoes(t *testing.T) {
 	s := newBus(t)
 	l := link2(t, s.path)
 	l.ready()
+	b := dial(t, s.path)
+	b.send(Sub, messages.StatePattern, "")
+	b.sync(s)
 	if err := l.Send([]messages.Frame{event(1)}); err != nil {
 		t.Fatal(err)
 	}
-	within(t, "the event", func() bool { return s.Stats().Published >= 3 })
+	if _, err := b.next(); err != nil { // the server has fanned it out
+		t.Fatal(err)
+	}
 	s.stop()
 	echoed := false
 	for e := l.next(); e != nil; e = l.next() {

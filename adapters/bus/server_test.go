@@ -374,12 +374,13 @@ func TestOrderlyEndDeliversWhatWaits(t *testing.T) {
 	a, b := dial(t, s.path), dial(t, s.path)
 	b.send(Sub, "x", "")
 	b.sync(s)
-	for range 500 {
-		a.send(Pub, "x", `{"payload":{"pad":"`+strings.Repeat("p", 300)+`"}}`)
+	const n = 900 // more than the socket holds, less than the queue
+	for range n {
+		a.send(Pub, "x", `{"payload":{"pad":"`+strings.Repeat("p", 600)+`"}}`)
 	}
-	within(t, "the server to read it all", func() bool { return s.Stats().Published > 500 })
+	within(t, "the server to read it all", func() bool { return s.Stats().Published > n })
 	go s.stop()
-	n := 0
+	got := 0
 	for {
 		f, err := b.next()
 		if errors.Is(err, io.EOF) {
@@ -389,11 +390,11 @@ func TestOrderlyEndDeliversWhatWaits(t *testing.T) {
 			t.Fatal(err)
 		}
 		if string(f.Args) == "x" {
-			n++
+			got++
 		}
 	}
-	if n != 500 {
-		t.Errorf("%d of 500 arrived before the end", n)
+	if got != n {
+		t.Errorf("%d of %d arrived before the end", got, n)
 	}
 }
 

@@ -90,7 +90,8 @@ func wholeDecky(d messages.DeckyStatus) messages.DeckyStatus {
 	return d
 }
 
-func wholePass(p messages.PassReport) messages.PassReport {
+// Whole gives a report whose empty lists are [] in JSON, for a pass that was made without a daemon.
+func Whole(p messages.PassReport) messages.PassReport {
 	whole(&p.Plan)
 	whole(&p.Held)
 	whole(&p.Faults)

@@ -141,7 +141,7 @@ func (s *Server) reconcile(w http.ResponseWriter, r *http.Request) {
 		refuseAnswer(w, err)
 		return
 	}
-	reply(w, PassReply{Envelope{API, "reconcile"}, wholePass(report)})
+	reply(w, PassReply{Envelope{API, "reconcile"}, Whole(report)})
 }
 
 // errNotJSON: a form of another site cannot send JSON without asking first.

@@ -159,7 +159,6 @@ func TestParserKeepsNothingOfTheEntry(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	raw, file = nil, nil
 	runtime.GC()
 	if gone.Value() != nil {
 		t.Error("the parser or the result holds on to the file")

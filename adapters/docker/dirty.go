@@ -17,11 +17,11 @@ const (
 
 // mark is why an id is dirty.
 type mark struct {
-	id      string
-	at      int64  // timeNano of the oldest event behind it, 0 where the engine gave none
-	cause   string // its action
-	last    string // the newest action
-	checked bool   // this is the second look: there is no third
+	id    string
+	at    int64  // timeNano of the oldest event behind it, 0 where the engine gave none
+	cause string // its action
+	last  string // the newest action
+	tries int    // so many lists have contradicted it
 }
 
 // dirt is what the event stream left behind for the next look: a set of ids, in the order in which they became
@@ -74,11 +74,10 @@ func (d *dirt) ring() {
 
 func (d *dirt) put(m mark) {
 	if old, ok := d.marks[m.id]; ok {
-		if !m.checked { // a second look is older than what is there
-			old.last = m.last
+		if m.tries == 0 { // else it is older than what is there
+			old.last, old.tries = m.last, 0
+			d.marks[m.id] = old
 		}
-		old.checked = old.checked && m.checked
-		d.marks[m.id] = old
 		return
 	}
 	if len(d.marks) >= maxDirty {
@@ -122,16 +121,18 @@ func (d *dirt) takeLocked(n int) []mark {
 	return taken
 }
 
-// takeAll removes every id; a full list that begins now answers them all.
-func (d *dirt) takeAll() []mark {
+// takeAll removes every id; a full list that begins now answers them all. It says whether there were more than are
+// known.
+func (d *dirt) takeAll() (all []mark, overflown bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	all := d.takeLocked(len(d.order))
-	if d.overflown != nil {
-		all = append(all, *d.overflown)
-		d.overflown = nil
+	all = d.takeLocked(len(d.order))
+	if d.overflown == nil {
+		return all, false
 	}
-	return all
+	all = append(all, *d.overflown)
+	d.overflown = nil
+	return all, true
 }
 
 // peek copies the marks that wait and leaves them.

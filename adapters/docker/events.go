@@ -131,19 +131,3 @@ func follow(ctx context.Context, stream io.Reader, d *dirt, c *counters) error {
 		}
 	}
 }
-
-// contradicts says whether a list that was read after the event m still shows the container as it must have been
-// before. Some engines tell of a change a moment before their lists do: Docker does of a pause.
-func contradicts(m mark, present bool, state string) bool {
-	switch m.last {
-	case actionDestroy:
-		return present
-	case actionDie:
-		return present && (state == "running" || state == "paused")
-	case actionPause:
-		return state != "paused"
-	case actionStart, actionUnpause:
-		return state != "running"
-	}
-	return !present
-}

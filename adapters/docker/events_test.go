@@ -31,19 +31,19 @@ func TestStreamMarksWhatItNames(t *testing.T) {
 		marks  []mark
 		hint   messages.RuntimeHinted
 	}{
-		"a death":               {said("die", "aa"), []mark{{"aa", at, "die", "die", false}}, messages.RuntimeHinted{}},
-		"a start is a hint too": {said("start", "aa"), []mark{{"aa", at, "start", "start", false}}, messages.RuntimeHinted{Started: 1}},
+		"a death":               {said("die", "aa"), []mark{{"aa", at, "die", "die", 0}}, messages.RuntimeHinted{}},
+		"a start is a hint too": {said("start", "aa"), []mark{{"aa", at, "start", "start", 0}}, messages.RuntimeHinted{Started: 1}},
 		"a removal is a hint with all labels": {
-			said("destroy", "aa"), []mark{{"aa", at, "destroy", "destroy", false}}, messages.RuntimeHinted{Destroyed: []messages.Container{ssh}},
+			said("destroy", "aa"), []mark{{"aa", at, "destroy", "destroy", 0}}, messages.RuntimeHinted{Destroyed: []messages.Container{ssh}},
 		},
-		"a health result":            {said("health_status: healthy", "aa"), []mark{{"aa", at, "health_status", "health_status", false}}, messages.RuntimeHinted{}},
-		"one id once, oldest first":  {said("die", "bb") + said("die", "aa") + said("pause", "bb"), []mark{{"bb", at, "die", "pause", false}, {"aa", at, "die", "die", false}}, messages.RuntimeHinted{}},
+		"a health result":            {said("health_status: healthy", "aa"), []mark{{"aa", at, "health_status", "health_status", 0}}, messages.RuntimeHinted{}},
+		"one id once, oldest first":  {said("die", "bb") + said("die", "aa") + said("pause", "bb"), []mark{{"bb", at, "die", "pause", 0}, {"aa", at, "die", "die", 0}}, messages.RuntimeHinted{}},
 		"what was not subscribed":    {said("exec_start: ls", "aa"), nil, messages.RuntimeHinted{}},
 		"another type":               {strings.Replace(said("die", "aa"), `"Type":"container"`, `"Type":"network"`, 1), nil, messages.RuntimeHinted{}},
 		"no id":                      {strings.Replace(said("die", ""), `{"ID":""`, `{"XX":1`, 1), nil, messages.RuntimeHinted{}},
 		"an id no filter could hold": {said("die", "a b"), nil, messages.RuntimeHinted{}},
-		"no attributes":              {`{"Type":"container","Action":"die","Actor":{"ID":"aa","Attributes":null}}`, []mark{{"aa", 0, "die", "die", false}}, messages.RuntimeHinted{}},
-		"a time out of this world":   {`{"Type":"container","Action":"die","Actor":{"ID":"aa"},"timeNano":99999999999999999999999}`, []mark{{"aa", 0, "die", "die", false}}, messages.RuntimeHinted{}},
+		"no attributes":              {`{"Type":"container","Action":"die","Actor":{"ID":"aa","Attributes":null}}`, []mark{{"aa", 0, "die", "die", 0}}, messages.RuntimeHinted{}},
+		"a time out of this world":   {`{"Type":"container","Action":"die","Actor":{"ID":"aa"},"timeNano":99999999999999999999999}`, []mark{{"aa", 0, "die", "die", 0}}, messages.RuntimeHinted{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := newDirt()
@@ -54,7 +54,7 @@ func TestStreamMarksWhatItNames(t *testing.T) {
 			if hint.Started != row.hint.Started || !slices.Equal(hint.Destroyed, row.hint.Destroyed) {
 				t.Errorf("hint %+v, want %+v", hint, row.hint)
 			}
-			if got := d.takeAll(); !slices.Equal(got, row.marks) {
+			if got, _ := d.takeAll(); !slices.Equal(got, row.marks) {
 				t.Errorf("marks %+v, want %+v", got, row.marks)
 			}
 		})
@@ -96,7 +96,7 @@ func FuzzStreamNeverMarksWhatCannotBeAskedFor(f *testing.F) {
 	f.Fuzz(func(t *testing.T, stream []byte) {
 		d := newDirt()
 		_ = follow(context.Background(), strings.NewReader(string(stream)), d, &counters{})
-		for _, m := range d.takeAll() {
+		for _, m := range d.take(maxDirty) {
 			if !usableID([]byte(m.id)) || !slices.Contains(wanted, m.cause) {
 				t.Errorf("marked %+v", m)
 			}
@@ -104,7 +104,7 @@ func FuzzStreamNeverMarksWhatCannotBeAskedFor(f *testing.F) {
 	})
 }
 
-func TestSecondLookOnlyWhereListAndEventContradict(t *testing.T) {
+func TestDoubtOnlyWhereListAndEventContradict(t *testing.T) {
 	for _, row := range []struct {
 		event, state string // state "" is absent
 		want         bool
@@ -165,8 +165,8 @@ func TestTooManyMarksAskForTheWholeList(t *testing.T) {
 	if hint, _ := d.hints(); len(hint.Destroyed) != maxDirty {
 		t.Errorf("%d removals hinted", len(hint.Destroyed))
 	}
-	if all := d.takeAll(); len(all) != maxDirty+1 {
-		t.Errorf("%d marks behind the list", len(all))
+	if all, over := d.takeAll(); len(all) != maxDirty+1 || !over {
+		t.Errorf("%d marks behind the list, overflown %v", len(all), over)
 	}
 	if n, over := d.waiting(); n != 0 || over {
 		t.Error("the list did not answer them")

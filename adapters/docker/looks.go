@@ -31,7 +31,7 @@ func (s *session) look(life context.Context) error {
 	}
 	read.Containers = answers(list, marks)
 	s.r.count.looks.Add(1)
-	s.recheck(marks, read.Containers)
+	s.weigh(marks, read.Containers)
 	s.current = false
 	s.emit(read)
 	return nil
@@ -52,26 +52,6 @@ func answers(list []messages.Container, marks []mark) []messages.Container {
 	return kept
 }
 
-// recheck remembers the ids whose event this answer contradicts, once.
-func (s *session) recheck(marks []mark, list []messages.Container) {
-	seen := index(list)
-	for _, m := range marks {
-		i, present := seen[m.id]
-		state := ""
-		if present {
-			state = list[i].State
-		}
-		if m.checked || !contradicts(m, present, state) {
-			continue
-		}
-		m.checked = true
-		s.r.count.rechecks.Add(1)
-		if s.again = append(s.again, m); len(s.again) == 1 {
-			s.check.Reset(s.r.cfg.Recheck)
-		}
-	}
-}
-
 // full reads the whole list and emits it, unless nothing changed since it was last emitted and nobody asked.
 func (s *session) full(life context.Context) error {
 	select { // a poke that came before this list is answered by it
@@ -79,7 +59,7 @@ func (s *session) full(life context.Context) error {
 		s.poked(open)
 	default:
 	}
-	marks := s.dirt.takeAll()
+	marks, lost := s.dirt.takeAll()
 	read := messages.RuntimeRead{Full: true}
 	list, err := s.list(life, &read, s.last)
 	if err != nil {
@@ -89,8 +69,15 @@ func (s *session) full(life context.Context) error {
 	c.relists.Add(1)
 	c.listNanos.Store(int64(read.Took))
 	c.containers.Store(int64(len(list)))
-	s.relist.Reset(min(max(100*read.Took, s.r.cfg.RelistMin), s.r.cfg.RelistMax))
+	next := min(max(100*read.Took, s.r.cfg.RelistMin), s.r.cfg.RelistMax)
+	if lost { // nobody can tell whether this list was ahead of the events that were not kept
+		next = min(next, settled)
+	}
+	s.relist.Reset(next)
 	s.hint()
+	if len(marks) > 0 {
+		s.weigh(marks, list)
+	}
 	same := s.current && len(list) == len(s.last) && (len(list) == 0 || &list[0] == &s.last[0])
 	if same && !s.asked {
 		return nil

@@ -10,7 +10,8 @@ import (
 )
 
 // settled is how long a connection must have lasted for its end to count as a new trouble and not as more of the
-// same. Chosen: an engine that cuts every stream at once must not be asked for full lists ten times a second.
+// same, and how soon a list is read again that may have come too early. Chosen: an engine that cuts every stream at
+// once must not be asked for full lists ten times a second.
 const settled = time.Second
 
 // leastRetry keeps a jitter of zero from asking without a pause. Chosen; nothing depends on it.

@@ -16,13 +16,13 @@ type session struct {
 	*observer
 	engine engine
 	dirt   *dirt
-	relist *time.Timer // when the next full list is due
-	ready  *time.Timer // when the gathered ids are looked at
-	armed  bool        // ready runs
-	again  []mark      // to look at again when recheck fires
-	check  *time.Timer
-	looked time.Time     // when the last look ended
-	took   time.Duration // what it took
+	relist *time.Timer      // when the next full list is due
+	ready  *time.Timer      // when the gathered ids are looked at
+	armed  bool             // ready runs
+	again  map[string]doubt // by id: to be looked at again
+	check  *time.Timer      // when the first of them is due
+	looked time.Time        // when the last look ended
+	took   time.Duration    // what it took
 }
 
 // session connects, subscribes, lists and follows until something fails; the error says what.
@@ -44,7 +44,8 @@ func (o *observer) session(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s := &session{observer: o, engine: eng, dirt: newDirt(), relist: idle(), ready: idle(), check: idle()}
+	s := &session{observer: o, engine: eng, dirt: newDirt(), again: make(map[string]doubt),
+		relist: idle(), ready: idle(), check: idle()}
 	read := make(chan struct{})
 	o.spawn(func() {
 		defer close(read)
@@ -119,10 +120,7 @@ func (s *session) turn(life context.Context) error {
 	case <-s.relist.C:
 		return s.full(life)
 	case <-s.check.C:
-		for _, m := range s.again {
-			s.dirt.add(m)
-		}
-		s.again = nil
+		s.lookAgain()
 	case <-s.dirt.wake:
 		s.arm()
 	case <-s.ready.C:

@@ -30,9 +30,9 @@ func TestZZStale(t *testing.T) {
 		}
 	}()
 	run("run", "-d", "--network", "none", "--name", "zz", "img:1", "/init")
-	for range 15 { for _, c := range []string{"kill", "start", "pause", "unpause", "restart", "stop", "start"} { run(c, "zz"); time.Sleep(450*time.Millisecond) } }
+	for range 60 { for _, c := range []string{"kill", "start"} { run(c, "zz"); time.Sleep(150*time.Millisecond) } }
 	run("rm", "-f", "zz")
 	time.Sleep(500*time.Millisecond)
 	st.Close(); <-done
-	for a, x := range all { slices.Sort(x.until); t.Log(a, x.n, "stale", x.stale, x.until) }
+	for a, x := range all { slices.Sort(x.until); if len(x.until)>0 { t.Log(a, x.n, "stale", x.stale, x.until[len(x.until)/2], x.until[len(x.until)*9/10], x.until[len(x.until)-3:]) } }
 }

@@ -70,7 +70,9 @@ type checker struct {
 	last   map[string]payload // by decky: the newest that arrived for the first time
 }
 
-func (c *checker) fault(format string, args ...any) { c.wrong = append(c.wrong, fmt.Sprintf(format, args...)) }
+func (c *checker) fault(format string, args ...any) {
+	c.wrong = append(c.wrong, fmt.Sprintf(format, args...))
+}
 
 // ledger checks the database with itself: revisions without a gap from 1 on, ids used once, the product's own count equal.
 func (c *checker) ledger() {

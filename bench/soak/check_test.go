@@ -65,14 +65,14 @@ func replace(i int, from, to string) func(*evidence) {
 
 func TestCheckerRefuses(t *testing.T) {
 	for what, change := range map[string]func(*evidence){
-		"a lost event":             func(e *evidence) { e.Arrived = slices.Delete(e.Arrived, 2, 3) },
-		"a lost last event":        func(e *evidence) { e.Arrived = e.Arrived[:5] },
-		"all events lost":          func(e *evidence) { e.Arrived = nil },
-		"two swapped events":       func(e *evidence) { e.Arrived[2], e.Arrived[4] = e.Arrived[4], e.Arrived[2] },
-		"a forged state":           replace(2, `"state":"failed"`, `"state":"degraded"`),
-		"a forged id":              replace(2, "01000", "99000"),
-		"a forged revision":        replace(4, `"rev":3`, `"rev":4`),
-		"another decky's id":       replace(2, `"event_id":"01`, `"event_id":"02`),
+		"a lost event":       func(e *evidence) { e.Arrived = slices.Delete(e.Arrived, 2, 3) },
+		"a lost last event":  func(e *evidence) { e.Arrived = e.Arrived[:5] },
+		"all events lost":    func(e *evidence) { e.Arrived = nil },
+		"two swapped events": func(e *evidence) { e.Arrived[2], e.Arrived[4] = e.Arrived[4], e.Arrived[2] },
+		"a forged state":     replace(2, `"state":"failed"`, `"state":"degraded"`),
+		"a forged id":        replace(2, "01000", "99000"),
+		"a forged revision":  replace(4, `"rev":3`, `"rev":4`),
+		"another decky's id": replace(2, `"event_id":"01`, `"event_id":"02`),
 		"a repetition that differs": func(e *evidence) {
 			e.Arrived = append(e.Arrived, e.Arrived[0])
 			replace(6, `"state":"running"`, `"state":"failed"`)(e)
@@ -85,17 +85,20 @@ func TestCheckerRefuses(t *testing.T) {
 			e.Arrived = append(e.Arrived, e.Arrived[5])
 			replace(6, `"rev":3,"event_id":"02`, `"rev":4,"event_id":"03`)(e)
 		},
-		"a decky that nobody declared":     replace(1, "decky-02", "decky-03"),
-		"another host's event":             replace(1, `"host_uuid":"local"`, `"host_uuid":"w7"`),
-		"another source":                   replace(1, `"source":"fleet"`, `"source":"api"`),
-		"an event on another topic":        func(e *evidence) { e.Arrived[0].Topic = e.Arrived[1].Topic },
-		"no JSON":                          func(e *evidence) { e.Arrived[0].Payload = []byte("{") },
-		"an unexplained previous state":    forgedBefore,
-		"a row that shows another state":   func(e *evidence) { e.Rows["decky-01"] = "failed" },
-		"a row that is missing":            func(e *evidence) { delete(e.Rows, "decky-01") },
-		"a row too many":                   func(e *evidence) { e.Rows["decky-03"] = "running" },
-		"containers that say otherwise":    func(e *evidence) { e.Truth["decky-02"] = "degraded" },
-		"a gap in the commits":             func(e *evidence) { e.Ledger = slices.Delete(e.Ledger, 2, 3); e.Arrived = slices.Delete(e.Arrived, 2, 3) },
+		"a decky that nobody declared":   replace(1, "decky-02", "decky-03"),
+		"another host's event":           replace(1, `"host_uuid":"local"`, `"host_uuid":"w7"`),
+		"another source":                 replace(1, `"source":"fleet"`, `"source":"api"`),
+		"an event on another topic":      func(e *evidence) { e.Arrived[0].Topic = e.Arrived[1].Topic },
+		"no JSON":                        func(e *evidence) { e.Arrived[0].Payload = []byte("{") },
+		"an unexplained previous state":  forgedBefore,
+		"a row that shows another state": func(e *evidence) { e.Rows["decky-01"] = "failed" },
+		"a row that is missing":          func(e *evidence) { delete(e.Rows, "decky-01") },
+		"a row too many":                 func(e *evidence) { e.Rows["decky-03"] = "running" },
+		"containers that say otherwise":  func(e *evidence) { e.Truth["decky-02"] = "degraded" },
+		"a gap in the commits": func(e *evidence) {
+			e.Ledger = slices.Delete(e.Ledger, 2, 3)
+			e.Arrived = slices.Delete(e.Arrived, 2, 3)
+		},
 		"a count that is not the ledger's": func(e *evidence) { e.Revs["decky-01"]++ },
 		"a last id that is not":            func(e *evidence) { e.LastIDs["decky-01"] = "x" },
 		"an id committed twice":            func(e *evidence) { e.Ledger[4].EventID = e.Ledger[2].EventID },

@@ -101,4 +101,3 @@ func (a *app) client() (*console.Client, error) {
 	}
 	return console.NewClient(s.ControlSocket, a.timeout), nil
 }
-

@@ -47,7 +47,9 @@ func (f *failure) Error() string {
 func (f *failure) Unwrap() error { return f.err }
 
 // withExit gives an error its exit code.
-func withExit(code int, err error) error { return &failure{exit: code, code: exitWords[code], err: err} }
+func withExit(code int, err error) error {
+	return &failure{exit: code, code: exitWords[code], err: err}
+}
 
 // configFault is an error of the configuration; its text has the remedy.
 func configFault(err error) error { return withExit(exitConfig, err) }

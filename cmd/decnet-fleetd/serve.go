@@ -132,7 +132,7 @@ func (d *daemon) broker(ctx context.Context) (serves, error) {
 
 // servers run in actors of their own: a panic in a handler restarts the one, not the daemon.
 func (d *daemon) servers(ctx context.Context, n *node) error {
-	control, err := console.Listen(ctx, console.Config{Path: d.settings.ControlSocket, Group: "decnet", Backend: backend{n}, Feed: d.feed,
+	control, err := console.Listen(ctx, console.Config{Path: d.settings.ControlSocket, Group: "decnet", Backend: backend{n}, Feed: d.feed, Now: time.Now,
 		Node: d.settings.HostUUID, Log: d.log})
 	if err != nil {
 		return configFault(err)

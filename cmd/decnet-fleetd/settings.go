@@ -84,16 +84,24 @@ func (a *app) machine(client bool) config.Input {
 	if err != nil {
 		dir = "/" // it was removed: relative paths lead nowhere in any case
 	}
-	home, err := os.UserHomeDir()
-	if err != nil {
-		home = ""
-	}
 	return config.Input{
 		Flags: a.given, LookupEnv: os.LookupEnv, ReadFile: readFile, Probe: probe, Exists: exists, Writable: writable,
-		WorkDir: dir, Home: home, Root: os.Geteuid() == 0, Terminal: a.errTTY, Client: client,
-		BusSocket: bus.Locator{Home: home}.Socket(),
+		WorkDir: dir, Home: homeDir(), Root: os.Geteuid() == 0, Terminal: a.errTTY, Client: client,
+		BusSocket: busLocator("").Socket(),
 	}
 }
+
+// homeDir is "" where the user has none.
+func homeDir() string {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return ""
+	}
+	return home
+}
+
+// busLocator finds the bus; explicit is the path somebody named, "" if nobody did.
+func busLocator(explicit string) bus.Locator { return bus.Locator{Explicit: explicit, Home: homeDir()} }
 
 // readFile reads a regular file: a FIFO would make us wait for a writer.
 func readFile(path string) ([]byte, error) {

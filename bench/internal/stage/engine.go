@@ -147,9 +147,12 @@ func (e *Engine) Remake(ctx context.Context, decky, service string, policy conta
 	return e.api.ContainerStart(ctx, name, container.StartOptions{})
 }
 
+// ourLabel marks the containers that measuring made.
+const ourLabel = "decnet-fleetd.bench"
+
 // ComposeLabels are those of a service container, or of the base container if service is "".
 func ComposeLabels(decky, service string) map[string]string {
-	l := map[string]string{"com.docker.compose.project": "decnet", "com.docker.compose.oneoff": "False",
+	l := map[string]string{ourLabel: "", "com.docker.compose.project": "decnet", "com.docker.compose.oneoff": "False",
 		"com.docker.compose.service": decky}
 	if service != "" {
 		l["com.docker.compose.service"] = decky + "-" + service
@@ -158,9 +161,9 @@ func ComposeLabels(decky, service string) map[string]string {
 	return l
 }
 
-// Remove removes every container of the engine: it is ours alone.
+// Remove removes what Create made, in this run or in one that was interrupted, and nothing else.
 func (e *Engine) Remove(ctx context.Context) error {
-	all, err := e.api.ContainerList(ctx, container.ListOptions{All: true})
+	all, err := e.api.ContainerList(ctx, container.ListOptions{All: true, Filters: filters.NewArgs(filters.Arg("label", ourLabel))})
 	for _, c := range all {
 		err = errors.Join(err, e.api.ContainerRemove(ctx, c.ID, container.RemoveOptions{Force: true}))
 	}

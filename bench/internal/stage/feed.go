@@ -79,7 +79,7 @@ func (f *Feed[T]) Await(ctx context.Context, mark int, within time.Duration, mat
 	var none T
 	for {
 		f.mu.Lock()
-		items, grown, err := f.items[mark:], f.grown, f.err
+		items, grown, err := f.items[min(mark, len(f.items)):], f.grown, f.err
 		f.mu.Unlock()
 		for _, item := range items {
 			if match(item) {

@@ -1,0 +1,122 @@
+package view
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/decnet/decnet-fleetd/actors/supervise"
+	"github.com/decnet/decnet-fleetd/messages"
+)
+
+// list is a feed that keeps everything.
+type list struct{ all []messages.Event }
+
+func (l *list) Append(e messages.Event) { l.all = append(l.all, e) }
+
+func stage(t *testing.T, story func(v *supervise.Ref, feed *list)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		sys, err := supervise.New(supervise.Config{Now: time.Now, Jitter: func() float64 { return 0.5 }, Log: zerolog.Nop()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		feed := &list{}
+		v := sys.Spawn(supervise.Spec{Kind: "view", ID: "view", New: func() supervise.Receiver {
+			return New(Config{HostUUID: "local", Version: "v", Instance: "i", PID: 1, Feed: feed,
+				Actors: func() map[string]supervise.Stats { return map[string]supervise.Stats{"d1": {Restarts: 2}} },
+				Extra:  func() map[string]int64 { return map[string]int64{"outbox_depth": 7} }})
+		}})
+		synctest.Wait()
+		story(v, feed)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		if err := sys.Shutdown(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func ask[T any](t *testing.T, v *supervise.Ref, question any) T {
+	t.Helper()
+	a, err := v.Ask(context.Background(), question)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a.(T)
+}
+
+func TestStatusCountsRowsAndNamesWhatIsHeld(t *testing.T) {
+	stage(t, func(v *supervise.Ref, feed *list) {
+		v.Tell(messages.DeckyReported{Status: messages.DeckyStatus{Name: "d2", State: "running"}})
+		v.Tell(messages.DeckyReported{Status: messages.DeckyStatus{Name: "d1", State: "running", Held: &messages.Held{What: "delete", Why: "no witness"}}})
+		v.Tell(messages.DeckyReported{Status: messages.DeckyStatus{Name: "d3"}})
+		v.Tell(messages.DeckyGone{Name: "d3"})
+		s := ask[messages.Status](t, v, messages.GetStatus{})
+		if s.Deckies["running"] != 2 || len(s.Deckies) != 1 || len(s.Held) != 1 || s.Held[0].Name != "d1" || s.OutboxDepth != 7 {
+			t.Errorf("%+v", s)
+		}
+		deckies := ask[[]messages.DeckyStatus](t, v, messages.GetDeckies{})
+		if len(deckies) != 2 || deckies[0].Name != "d1" || deckies[0].Restarts != 2 {
+			t.Errorf("%+v", deckies)
+		}
+		if len(feed.all) != 1 || feed.all[0].Type != "held" {
+			t.Errorf("events %+v", feed.all)
+		}
+	})
+}
+
+func TestRoleFollowsTheLeaseAndTheSources(t *testing.T) {
+	stage(t, func(v *supervise.Ref, _ *list) {
+		role := func() string { return ask[messages.Status](t, v, messages.GetStatus{}).Role }
+		lease := func(state string) {
+			v.Tell(messages.ComponentReported{Status: messages.ComponentStatus{Component: "lease", State: state}})
+		}
+		if got := role(); got != "starting" {
+			t.Error(got)
+		}
+		lease("ok")
+		if got := role(); got != "starting" {
+			t.Errorf("%s although no source has answered", got)
+		}
+		v.Tell(messages.FleetReported{Open: true})
+		if got := role(); got != "owner" {
+			t.Error(got)
+		}
+		lease("standby")
+		if got := role(); got != "standby" {
+			t.Error(got)
+		}
+	})
+}
+
+func TestAQuarantineIsShownUntilItEnds(t *testing.T) {
+	stage(t, func(v *supervise.Ref, _ *list) {
+		v.Tell(messages.DeckyReported{Status: messages.DeckyStatus{Name: "d1", Phase: "quiet"}})
+		v.Tell(messages.DeckyCrashed{Name: "d1", Quarantined: true, Reason: "index out of range"})
+		if d := ask[[]messages.DeckyStatus](t, v, messages.GetDeckies{})[0]; d.Phase != "quarantined" || d.Reason != "index out of range" {
+			t.Errorf("%+v", d)
+		}
+		v.Tell(messages.DeckyCrashed{Name: "d1"})
+		if d := ask[[]messages.DeckyStatus](t, v, messages.GetDeckies{})[0]; d.Phase != "quiet" {
+			t.Errorf("%+v", d)
+		}
+	})
+}
+
+func TestACommittedTransitionIsAnEventWithItsPayloadVerbatim(t *testing.T) {
+	stage(t, func(v *supervise.Ref, feed *list) {
+		payload := `{"host_uuid":"local","name":"d1","state":"failed","transition":"state_changed","source":"fleet","previous_state":"running","rev":2,"event_id":"x","observed_at":null,"cause":"docker:die"}`
+		v.Tell(messages.OutboxAppended{Rows: []messages.OutboxRow{{ID: 1, Name: "d1", Topic: "decky.local:d1.state", Payload: payload}}})
+		s := ask[messages.Status](t, v, messages.GetStatus{})
+		if len(feed.all) != 1 || string(feed.all[0].Payload) != payload || feed.all[0].From != "running" || feed.all[0].To != "failed" {
+			t.Errorf("%+v", feed.all)
+		}
+		if s.Counters["transitions_state_changed"] != 1 {
+			t.Errorf("%v", s.Counters)
+		}
+	})
+}

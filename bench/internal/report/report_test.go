@@ -1,0 +1,74 @@
+package report
+
+import (
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestQuantileIsASampleThatWasTaken(t *testing.T) {
+	samples := make([]time.Duration, 0, 100)
+	for i := 100; i >= 1; i-- {
+		samples = append(samples, time.Duration(i)*time.Millisecond)
+	}
+	for q, want := range map[float64]time.Duration{0: 1, 0.5: 50, 0.99: 99, 1: 100} {
+		if got := Quantile(samples, q); got != want*time.Millisecond {
+			t.Errorf("quantile %v: %v, want %d ms", q, got, want)
+		}
+	}
+	if Quantile(nil, 0.5) != 0 {
+		t.Error("no samples, but a quantile")
+	}
+}
+
+func TestSlopeIsThatOfTheSecondHalf(t *testing.T) {
+	var x, y []float64
+	for s := range 100 {
+		x = append(x, float64(s*10))
+		y = append(y, 1000+float64(max(0, s-50))) // flat, then 0.1 a second
+	}
+	got := NewSeries(x, y)
+	if math.Abs(got.SlopePerHour-360) > 1 || got.First != 1000 || got.Last != 1049 || got.Max != 1049 {
+		t.Errorf("series %+v", got)
+	}
+	if s := NewSeries([]float64{1}, []float64{5}); s.SlopePerHour != 0 || s.Last != 5 {
+		t.Errorf("one sample: %+v", s)
+	}
+}
+
+// The document must not hide a number that did not hold, nor prefer one that was taken in a hurry.
+func TestDocumentShowsTheNewestOfEveryRow(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "results"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	day := func(d int) time.Time { return time.Date(2026, 11, d, 0, 0, 0, 0, time.UTC) }
+	for _, run := range []Run{
+		{Date: day(1), Commit: "aaa", Rows: []Row{{Key: "cold/1", What: "cold", Hold: "≤ 1 s", Measured: "2 s"}, {Key: "sim/row", What: "sim", Hold: "≤ 1 ms", Measured: "9 ms"}}},
+		{Date: day(2), Commit: "bbb", Rows: []Row{{Key: "sim/row", What: "sim", Hold: "≤ 1 ms", Measured: "0.5 ms", OK: true}}},
+		{Date: day(3), Commit: "ccc", Quick: true, Rows: []Row{{Key: "cold/1", What: "cold", Measured: "hurried", OK: true}}},
+		{Date: day(4), Commit: "ddd", Rows: []Row{{Key: "sim/row", What: "sim", Hold: "≤ 1 ms", Skipped: "no simulator"}}},
+	} {
+		if _, err := run.Save(filepath.Join(dir, "results")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := Document(dir); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "RESULTS.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"| cold | ≤ 1 s | 2 s (`aaa`, 2026-11-01 00:00) |  | **NO** |", "| sim | ≤ 1 ms | 0.5 ms |  | yes |", "- cold: 2 s, promised is ≤ 1 s"} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+	if strings.Contains(string(text), "hurried") || strings.Contains(string(text), "no simulator") {
+		t.Errorf("a worse value was preferred:\n%s", text)
+	}
+}

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/decnet/decnet-fleetd/adapters/console"
+	"github.com/decnet/decnet-fleetd/messages"
+)
+
+func (a *app) deckiesVerb() *cobra.Command {
+	return &cobra.Command{
+		Use:   "deckies [pattern]",
+		Short: "List the deckies",
+		Long: "List the deckies of this host as their actors last reported them. A pattern selects by a part of the name; with * or ? by all of it.\n" +
+			"Where a pattern selects none, the exit code is 5.",
+		Example:     "  decnet-fleetd deckies\n  decnet-fleetd deckies 'web-*' -o wide\n  decnet-fleetd deckies -o name",
+		Args:        cobra.MaximumNArgs(1),
+		Annotations: heeding(heedsClient),
+		RunE: func(c *cobra.Command, args []string) error {
+			client, err := a.client()
+			if err != nil {
+				return err
+			}
+			defer client.Close()
+			pattern := ""
+			if len(args) > 0 {
+				pattern = args[0]
+			}
+			list, err := client.Deckies(c.Context(), pattern)
+			if err != nil {
+				return err
+			}
+			if len(list.Items) == 0 && pattern != "" {
+				return &failure{
+					exit: exitNotFound, code: exitWords[exitNotFound], err: fmt.Errorf("no decky's name matches %q", pattern),
+					hint: "decnet-fleetd deckies lists all of them",
+				}
+			}
+			return a.show(a.deckiesListing(list))
+		},
+		ValidArgsFunction: func(c *cobra.Command, args []string, part string) ([]string, cobra.ShellCompDirective) {
+			if len(args) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			return a.completeDeckies(c.Context(), part), cobra.ShellCompDirectiveNoFileComp
+		},
+	}
+}
+
+func (a *app) deckiesListing(list console.DeckyList) listing {
+	l := listing{
+		head: []string{"NAME", "STATE", "SVC", "IP", "NODE", "MBOX", "RST", "CHANGED", "PHASE", "HWM", "REV", "LAST_CAUSE", "REASON"}, wide: 5,
+		doc: list,
+	}
+	for _, d := range list.Items {
+		l.rows = append(l.rows, []string{
+			d.Name, shownState(d), fmt.Sprintf("%d/%d", d.Up, len(d.Expected)), orDash(d.IP), d.HostUUID, number(d.Mailbox), number(d.Restarts),
+			a.when(d.ChangedAt), d.Phase, number(d.HighWater), number(d.Rev), orDash(d.Cause), orDash(d.Reason),
+		})
+		l.names, l.items = append(l.names, d.Name), append(l.items, d)
+	}
+	return l
+}
+
+// shownState is the row's, or what is wrong with having none.
+func shownState(d messages.DeckyStatus) string {
+	switch {
+	case d.Phase == "quarantined":
+		return d.Phase
+	case d.State == "":
+		return "-"
+	}
+	return d.State
+}
+
+func number(n int64) string { return strconv.FormatInt(n, 10) }
+
+// completeWithin bounds what a shell waits for a key press to be completed.
+const completeWithin = 300 * time.Millisecond
+
+func (a *app) completeDeckies(ctx context.Context, part string) []string {
+	a.timeout = completeWithin
+	client, err := a.client()
+	if err != nil {
+		return nil
+	}
+	defer client.Close()
+	list, err := client.Deckies(ctx, part)
+	if err != nil {
+		return nil // a shell has no place for an error
+	}
+	var names []string
+	for _, d := range list.Items {
+		if name := escape(d.Name); name == d.Name {
+			names = append(names, name)
+		}
+	}
+	return names
+}
