@@ -100,6 +100,8 @@ func output(ctx context.Context, t *testing.T, program string, args ...string) (
 	var out, log bytes.Buffer
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=/nonexistent", "LANG=C.UTF-8"}
 	cmd.Stdout, cmd.Stderr = &out, &log
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGQUIT) } // one that hangs says where
+	cmd.WaitDelay = prompt
 	err := cmd.Run()
 	t.Logf("%s\n%s", cmd, log.String())
 	var exit *exec.ExitError

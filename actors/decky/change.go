@@ -11,12 +11,14 @@ const ownError = "fleetd:"
 
 func insert(o observations, state messages.State) *messages.RowChange {
 	c := order(o, messages.InsertRow, messages.TransitionInserted, state)
+	c.Transition.Cause = "file"
 	c.Vanished = o.seenRow
 	return content(c, o)
 }
 
 func remove(o observations) *messages.RowChange {
 	c := order(o, messages.DeleteRow, messages.TransitionDeleted, messages.TornDown)
+	c.Transition.Cause = "file"
 	c.Prev = o.recorded.Row.State
 	return c
 }

@@ -49,7 +49,10 @@ type flight struct {
 func fold(o observations, msg any) observations {
 	switch m := msg.(type) {
 	case messages.DeclaredObserved:
-		o.declared, o.cause = m, "file"
+		if o.declared.Presence != messages.Unknown { // what is heard first changes nothing
+			o.cause = "file"
+		}
+		o.declared = m
 	case messages.RecordedObserved:
 		o = foldRow(o, m)
 	case messages.RuntimeObserved:
@@ -67,7 +70,10 @@ func fold(o observations, msg any) observations {
 }
 
 func foldRow(o observations, m messages.RecordedObserved) observations {
-	o.recorded, o.cause, o.twin = m, "database", ""
+	if o.recorded.Presence != messages.Unknown {
+		o.cause = "database"
+	}
+	o.recorded, o.twin = m, ""
 	if m.Presence == messages.Present {
 		o.seenRow = true
 	}

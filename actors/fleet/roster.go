@@ -64,7 +64,9 @@ func (f *Fleet) runtimeOf(name string) messages.RuntimeObserved {
 	if !f.docker {
 		return messages.RuntimeObserved{}
 	}
-	return f.seen.of(name)
+	o := f.seen.of(name)
+	o.Cause = "list"
+	return o
 }
 
 // tellAgain tells those everything whose mailbox was full.

@@ -53,6 +53,9 @@ func (p *Publisher) pending(c *supervise.Ctx, m pending) {
 // quiesced answers how many rows the store does not yet know to be delivered. While some are in the outbox only, it is
 // the outbox that counts them; if it cannot, the answer is at least one.
 func (p *Publisher) quiesced(c *supervise.Ctx) {
+	if p.f.lanes.rows == 0 {
+		p.tellStore(c.Now(), true) // somebody waits for the end
+	}
 	n := int64(p.f.lanes.rows + len(p.acks))
 	if !p.owner || !p.back.behind && !p.back.asking {
 		c.Respond(n)
@@ -90,7 +93,7 @@ func (p *Publisher) tellStore(now time.Time, all bool) {
 			p.ackAt = now.Add(ackEvery)
 			return
 		}
-		
+		p.acks = p.acks[n:]
 	}
 }
 

@@ -259,7 +259,13 @@ func TestLostOwnershipEndsTheLink(t *testing.T) {
 	inLab(t, func(l *lab) {
 		l.start().own(true)
 		l.pass(time.Second)
+		old := l.bus.current
 		l.own(false).commit("a")
+		select {
+		case <-old.gone:
+		default:
+			t.Error("the link still stands")
+		}
 		health := l.bus.count().health
 		l.pass(time.Minute)
 		if len(l.bus.received()) != 0 || l.bus.count().health != health {
@@ -286,6 +292,25 @@ func TestFullStoreHearsOfAcknowledgementsLater(t *testing.T) {
 		l.pass(time.Second)
 		if got := l.acked(); !reflect.DeepEqual(got, []int64{1, 2}) {
 			t.Errorf("acknowledged %v", got)
+		}
+	})
+}
+
+func TestStoreThatTakesNothingStopsThePublisherInTheEnd(t *testing.T) {
+	inLab(t, func(l *lab) {
+		for i := int64(1); i <= 3*ackLimit; i++ {
+			l.table.commit(row(i, fmt.Sprint("d", i%700)))
+		}
+		l.start()
+		l.store.setFull(true)
+		l.own(true).pass(time.Minute)
+		if n := len(l.bus.received()); n < ackLimit || n > ackLimit+1024 {
+			t.Errorf("%d rows were published, their acknowledgements must fit into memory", n)
+		}
+		l.store.setFull(false)
+		l.pass(time.Minute)
+		if n := len(l.acked()); n != 3*ackLimit {
+			t.Errorf("%d acknowledged", n)
 		}
 	})
 }

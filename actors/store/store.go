@@ -111,6 +111,8 @@ func (s *Store) Receive(c *supervise.Ctx, msg any) {
 	case messages.OutboxAcknowledged:
 		s.acks = append(s.acks, m.IDs...)
 		s.next(c)
+	case messages.GetQuiesced:
+		c.Respond(s.waiting())
 	case messages.OwnershipWanted:
 		s.tellOwner(messages.OwnershipChanged{Owner: s.token != 0, Token: s.token})
 	case messages.Tick:
@@ -135,6 +137,15 @@ func (s *Store) tick(c *supervise.Ctx, m messages.Tick) {
 		}
 		s.look(c)
 	}
+}
+
+// waiting counts what is not done yet: orders, the batch at the database, outbox rows to be deleted.
+func (s *Store) waiting() int64 {
+	n := s.orders.len() + len(s.running) + len(s.acks)
+	if s.busy {
+		n++
+	}
+	return int64(n)
 }
 
 // answered handles what the database said.
@@ -187,15 +198,15 @@ func (s *Store) applied(c *supervise.Ctx, m applied) {
 		return
 	}
 	s.works(c)
-	for _, r := range m.replies {
-		s.unsent = append(s.unsent, r)
-	}
-	s.send(c)
-	if len(m.outbox) > 0 {
+	if len(m.outbox) > 0 { // first, so that whoever hears a reply finds the publisher informed
 		appended := messages.OutboxAppended{Rows: m.outbox}
 		s.cfg.Publisher.Tell(appended) // a full mailbox is no loss: the publisher reads on from the outbox itself
 		s.cfg.View.Tell(appended)
 	}
+	for _, r := range m.replies {
+		s.unsent = append(s.unsent, r)
+	}
+	s.send(c)
 	s.rest(c, pause(c.Now().Sub(s.began)))
 }
 

@@ -158,7 +158,7 @@ func (w *Follower) Stop() {
 // them, or an unknown number where that is 0.
 type Batch struct {
 	Events  []messages.Event
-	Seq     int64 // everything up to here has been looked at
+	After   int64 // events up to here belong to the batches before
 	Reset   bool
 	Dropped int64
 }
@@ -193,12 +193,12 @@ func (w *Follower) take() Batch {
 		b.Reset = true
 		w.next = f.first
 	}
+	b.After = w.next - 1
 	for w.next < f.next && len(b.Events) < batchSize {
 		if e := f.ring[f.slot(w.next)]; w.query.selects(e) {
 			b.Events = append(b.Events, e)
 		}
 		w.next++
 	}
-	b.Seq = w.next - 1
 	return b
 }

@@ -391,7 +391,7 @@ func TestStreamSaysResetWhereEventsAreMissing(t *testing.T) {
 	u := start(t, &fleet{})
 	fill(u.feed, 10) // 3 to 10 are kept
 	lines := openStream(t, u, "/v1/stream", "text/event-stream", "1")
-	expect(t, lines, "event: reset", `data: {"kind":"reset","seq":10,"dropped":1}`, "", "id: 3")
+	expect(t, lines, "event: reset", `data: {"kind":"reset","seq":2,"dropped":1}`, "", "id: 3")
 }
 
 func TestStreamWithoutAPlaceBeginsNow(t *testing.T) {

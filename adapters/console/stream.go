@@ -115,7 +115,7 @@ func (s *Server) nextText(ctx context.Context, f *Follower, in format) (text []b
 		return nil, true
 	}
 	if b.Reset {
-		text = in.reset(text, Reset{Kind: "reset", Seq: b.Seq, Dropped: b.Dropped})
+		text = in.reset(text, Reset{Kind: "reset", Seq: b.After, Dropped: b.Dropped})
 	}
 	for _, e := range b.Events {
 		text = in.event(text, e)
@@ -126,7 +126,7 @@ func (s *Server) nextText(ctx context.Context, f *Follower, in format) (text []b
 // Reset says that events are missing: what was known from events before has to be asked for again.
 type Reset struct {
 	Kind    string `json:"kind"`    // "reset"
-	Seq     int64  `json:"seq"`     // resume after it
+	Seq     int64  `json:"seq"`     // the stream goes on after it
 	Dropped int64  `json:"dropped"` // how many are missing; 0 where nobody can tell
 }
 

@@ -49,7 +49,7 @@ type payload struct {
 // check says everything that is wrong. It believes nobody: what arrived, what was committed, the product's count, the table
 // and the containers must tell one story.
 func check(e evidence) (report.SoakCounts, []string) {
-	c := &checker{evidence: e, byID: map[string]committed{}, first: map[string]string{}, last: map[string]payload{}}
+	c := &checker{evidence: e, byID: map[string]committed{}, first: map[string]string{}, last: map[string]payload{}, wrong: []string{}}
 	c.ledger()
 	for _, a := range e.Arrived {
 		c.counts.Received++

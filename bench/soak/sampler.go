@@ -55,7 +55,7 @@ func look(h *stage.Host, at time.Duration) (report.Sample, error) {
 			received++
 		}
 	}
-	return report.Sample{Second: int(at.Seconds()), RSS: m.RSS, Files: files, Received: received}, err
+	return report.Sample{Second: int(at.Seconds()), RSS: m.RSS, Files: files, Threads: int(m.Threads), Received: received}, err
 }
 
 // series draws one number out of the samples.

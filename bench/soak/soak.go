@@ -112,6 +112,7 @@ func judge(r *report.Soak, e evidence, h *stage.Host, unrest error) {
 	}
 	r.RSS = series(r.Samples, func(s report.Sample) float64 { return float64(s.RSS) })
 	r.Files = series(r.Samples, func(s report.Sample) float64 { return float64(s.Files) })
+	r.Threads = series(r.Samples, func(s report.Sample) float64 { return float64(s.Threads) })
 	if info, err := os.Stat(h.Path("decnet.db-wal")); err == nil {
 		r.WAL = info.Size()
 	}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"golang.org/x/term"
 )
@@ -26,6 +27,10 @@ type interrupted struct{ signal os.Signal }
 // Error names the signal.
 func (i interrupted) Error() string { return "stopped by signal: " + i.signal.String() }
 
+// impatient is how long after the first signal another one counts as a second. Source: timeout(1) and shells signal the
+// process and its group, which is one wish in two signals.
+const impatient = 250 * time.Millisecond
+
 // interruptible gives a context that ends with SIGINT or SIGTERM. A second one ends the process at once.
 func interruptible() (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
@@ -33,6 +38,10 @@ func interruptible() (ctx context.Context, stop func()) {
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
 		cancel(interrupted{<-signals})
+		time.Sleep(impatient)
+		for len(signals) > 0 {
+			<-signals
+		}
 		<-signals
 		os.Exit(exitInterrupted)
 	}()

@@ -6,6 +6,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/decnet/decnet-fleetd/actors/supervise"
 	"github.com/decnet/decnet-fleetd/adapters/config"
 	"github.com/decnet/decnet-fleetd/adapters/console"
 	"github.com/decnet/decnet-fleetd/messages"
@@ -62,19 +63,17 @@ func (n *node) pass(ctx context.Context, q messages.GetPass) (messages.PassRepor
 	return r, nil
 }
 
-// delivered waits until every event is acknowledged, and answers how many are not.
+// delivered waits until every event is acknowledged and out of the outbox, and answers how many are not.
 func (n *node) delivered(ctx context.Context) int64 {
 	if n.publisher == nil {
 		return 0
 	}
 	ctx, cancel := context.WithTimeout(ctx, deliverWithin)
 	defer cancel()
-	var left int64
 	for {
-		if a, err := n.publisher.Ask(ctx, messages.GetQuiesced{}); err == nil {
-			if left, _ = a.(int64); left == 0 {
-				return 0
-			}
+		left := n.left(ctx)
+		if left == 0 {
+			return 0
 		}
 		select {
 		case <-ctx.Done():
@@ -82,4 +81,18 @@ func (n *node) delivered(ctx context.Context) int64 {
 		case <-time.After(deliverLook):
 		}
 	}
+}
+
+// left asks the publisher first: what it has acknowledged the store still has to delete.
+func (n *node) left(ctx context.Context) int64 {
+	for _, r := range []*supervise.Ref{n.publisher, n.store.ref.Load()} {
+		a, err := r.Ask(ctx, messages.GetQuiesced{})
+		if err != nil {
+			return 1 // it is busy or restarting: not done
+		}
+		if left, ok := a.(int64); !ok || left > 0 {
+			return max(left, 1)
+		}
+	}
+	return 0
 }

@@ -53,7 +53,7 @@ func (a *app) eventsVerb() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.showEvents(list)
+			return a.showEvents(list, !q.NotBefore.IsZero())
 		},
 	}
 	f := c.Flags()
@@ -89,13 +89,20 @@ func eventCells(at string, e messages.Event) []string {
 	return []string{at, number(e.Seq), e.Type, e.Target, orDash(e.From), orDash(e.To), orDash(e.Cause)}
 }
 
-func (a *app) showEvents(list console.EventList) error {
+// showEvents prints a page. all: it was asked for from the very first event on, so that a gap before it is no news.
+func (a *app) showEvents(list console.EventList, all bool) error {
 	l := listing{head: []string{"TIME", "SEQ", "TYPE", "TARGET", "FROM", "TO", "CAUSE"}, doc: list}
 	for _, e := range list.Items {
 		l.rows = append(l.rows, eventCells(a.when(e.At), e))
 		l.names, l.items = append(l.names, e.Target), append(l.items, e)
 	}
-	l.end = map[string]any{"kind": "end", "dropped": 0}
+	l.end = struct {
+		Kind    string `json:"kind"`
+		Dropped int64  `json:"dropped"`
+	}{Kind: "end"}
+	if list.Gap && !all {
+		a.warn("older events are no longer kept")
+	}
 	if list.More {
 		a.warn(fmt.Sprintf("there are more: --since %d goes on, --limit shows more at once", list.Items[len(list.Items)-1].Seq))
 	}
@@ -138,8 +145,7 @@ func (a *app) follow(ctx context.Context, client *console.Client, q console.Quer
 
 // ended: a user who ends what would go on for ever did not interrupt anything.
 func ended(ctx context.Context) error {
-	var by interrupted
-	if errors.As(context.Cause(ctx), &by) {
+	if _, by := errors.AsType[interrupted](context.Cause(ctx)); by {
 		return nil
 	}
 	return ctx.Err()

@@ -15,7 +15,7 @@ type stood struct {
 }
 
 // Document writes bench/RESULTS.md from what lies in bench/results: every row's newest value that was not measured in
-// a hurry, and the newest endurance run.
+// a hurry, and the longest endurance run.
 func Document(bench string) error {
 	runs, soaks, err := load(filepath.Join(bench, "results"))
 	if err != nil {
@@ -30,7 +30,7 @@ func Document(bench string) error {
 		misses(&b, rows)
 	}
 	if len(soaks) > 0 {
-		soaks[len(soaks)-1].write(&b)
+		longest(soaks).write(&b)
 	}
 	return os.WriteFile(filepath.Join(bench, "RESULTS.md"), []byte(b.String()), 0o644) //nolint:gosec // a document
 }
@@ -112,6 +112,17 @@ func misses(b *strings.Builder, rows []stood) {
 	}
 }
 
+// longest gives the newest of the longest runs: a trial of a minute does not replace an hour.
+func longest(soaks []Soak) Soak {
+	best := soaks[0]
+	for _, s := range soaks {
+		if s.Seconds >= 0.99*best.Seconds {
+			best = s
+		}
+	}
+	return best
+}
+
 func (s Soak) write(b *strings.Builder) {
 	fmt.Fprintf(b, "\n## Endurance\n\n%.0f minutes on %d real containers (%d deckies), commit `%s`, %s, seed %d.\n\n", s.Seconds/60,
 		s.Containers, s.Deckies, s.Commit, s.Date.UTC().Format("2006-01-02 15:04 UTC"), s.Seed)
@@ -122,9 +133,10 @@ func (s Soak) write(b *strings.Builder) {
 	fmt.Fprintf(b, "- %d operations on containers (%s)\n", total, words(s.Operations))
 	fmt.Fprintf(b, "- %d transitions committed, %d different ones received, %d lost, %d repeated; violations: %d\n", s.Counts.Committed,
 		s.Counts.Distinct, s.Counts.Lost, s.Counts.Duplicates, len(s.Violations))
-	fmt.Fprintf(b, "- decided to received: p50 %.3g ms, p99 %.3g ms, max %.3g ms\n", s.Latency.P50, s.Latency.P99, s.Latency.Max)
-	fmt.Fprintf(b, "- RSS %.0f KiB at first, %.0f at the end, at most %.0f, %+.0f KiB an hour over the second half; open files %.0f, %.0f, %.0f\n",
-		s.RSS.First, s.RSS.Last, s.RSS.Max, s.RSS.SlopePerHour, s.Files.First, s.Files.Last, s.Files.Max)
+	fmt.Fprintf(b, "- `observed_at` of an event to its arrival: p50 %.3g ms, p99 %.3g ms, max %.3g ms (commits of one decky are a second apart, so a cause may wait that long)\n", s.Latency.P50, s.Latency.P99, s.Latency.Max)
+	fmt.Fprintf(b, "- RSS %.0f KiB at first, %.0f at the end, at most %.0f, %+.0f KiB an hour over the second half; open files %.0f, %.0f, %.0f; threads %.0f, %.0f, %.0f\n",
+		s.RSS.First, s.RSS.Last, s.RSS.Max, s.RSS.SlopePerHour, s.Files.First, s.Files.Last, s.Files.Max,
+		s.Threads.First, s.Threads.Last, s.Threads.Max)
 	for _, v := range s.Violations {
 		fmt.Fprintf(b, "- **violation**: %s\n", v)
 	}

@@ -17,7 +17,7 @@ type Soak struct {
 	Violations []string       `json:"violations"`
 	RSS        Series         `json:"rss_kib"`
 	Files      Series         `json:"open_files"`
-	Goroutines *Series        `json:"goroutines,omitempty"` // where the daemon tells
+	Threads    Series         `json:"threads"` // the daemon tells nobody how many goroutines it has
 	Samples    []Sample       `json:"samples"`
 	Latency    LatencyCounts  `json:"observed_to_received_ms"`
 	Transition map[string]int `json:"transitions"`      // by kind and state
@@ -40,7 +40,7 @@ type Sample struct {
 	Second     int   `json:"s"` // since the start
 	RSS        int64 `json:"rss_kib"`
 	Files      int   `json:"fds"`
-	Goroutines int   `json:"goroutines,omitempty"`
+	Threads    int   `json:"threads"`
 	Received   int   `json:"received"`
 }
 

@@ -47,13 +47,14 @@ func New(ctx context.Context, binary string) (*Host, error) {
 // Path is that of a file of the host.
 func (h *Host) Path(name string) string { return filepath.Join(h.dir, name) }
 
-// Close ends every process and removes the directory; with keep the logs stay where the error tells.
+// Close ends every process and removes the directory; with keep the logs stay, and it says where.
 func (h *Host) Close(keep bool) error {
 	for i := len(h.all) - 1; i >= 0; i-- {
 		h.all[i].End()
 	}
 	if keep {
-		return fmt.Errorf("the logs are in %s", h.dir)
+		fmt.Fprintln(os.Stderr, "the logs are in", h.dir)
+		return nil
 	}
 	return os.RemoveAll(h.dir)
 }

@@ -11,10 +11,10 @@ import (
 // tick is the unit of the times in /proc: 100 a second on every Linux that Go runs on.
 const tick = 10 * time.Millisecond
 
-// Memory is what a process occupies, in KiB.
-type Memory struct{ RSS, Peak int64 }
+// Memory is what a process occupies, in KiB, and how many threads it has.
+type Memory struct{ RSS, Peak, Threads int64 }
 
-// MemoryOf reads VmRSS and VmHWM.
+// MemoryOf reads VmRSS, VmHWM and Threads.
 func MemoryOf(pid int) (Memory, error) {
 	var m Memory
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
@@ -22,13 +22,15 @@ func MemoryOf(pid int) (Memory, error) {
 		return m, fmt.Errorf("read memory: %w", err)
 	}
 	for line := range strings.SplitSeq(string(text), "\n") {
-		if fields := strings.Fields(line); len(fields) == 3 {
-			n, _ := strconv.ParseInt(fields[1], 10, 64) // another line than the two below
+		if fields := strings.Fields(line); len(fields) >= 2 {
+			n, _ := strconv.ParseInt(fields[1], 10, 64) // another line than those below
 			switch fields[0] {
 			case "VmRSS:":
 				m.RSS = n
 			case "VmHWM:":
 				m.Peak = n
+			case "Threads:":
+				m.Threads = n
 			}
 		}
 	}
