@@ -33,7 +33,7 @@ func (f *inifile) raw(section, key string) (string, bool) {
 }
 
 func (f *inifile) fill(section, rest string, depth int, left *int) (string, error) {
-	if depth > maxDepth {
+	if depth > maxDepth && strings.Contains(rest, "%") {
 		return "", errors.New("refers to itself, or to more than ten others in a row")
 	}
 	var out strings.Builder

@@ -146,6 +146,7 @@ func TestBadValuesNameSettingOriginAndRemedy(t *testing.T) {
 		"a boolean":          {world{env: map[string]string{"FLEETD_TAKEOVER": "perhaps"}}, []string{"takeover", "true or false"}},
 		"an interval":        {world{flags: map[string]string{"interval": "0"}}, []string{"interval (flag --interval)", "1s to 1h"}},
 		"not a number":       {world{flags: map[string]string{"interval": "nan"}}, []string{"interval"}},
+		"an hour and more":   {world{flags: map[string]string{"interval": "1h1s"}}, []string{"interval"}},
 		"a long replay":      {world{flags: map[string]string{"bus-replay": "2h"}}, []string{"bus-replay", "up to 1m"}},
 		"an empty host id":   {world{flags: map[string]string{"host-uuid": ""}}, []string{"host-uuid", "1 to 128 bytes"}},
 		"an engine by ssh":   {world{flags: map[string]string{"docker-host": "ssh://h"}}, []string{"docker-host", "unix:///path"}},

@@ -2,6 +2,7 @@ package config
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"testing"
 )
@@ -21,11 +22,7 @@ type vectors struct {
 
 func loadVectors(t *testing.T) vectors {
 	t.Helper()
-	path := "testdata/python.json"
-	if other := os.Getenv("FLEETD_TEST_VECTORS"); other != "" {
-		path = other
-	}
-	raw, err := os.ReadFile(path)
+	raw, err := os.ReadFile("testdata/python.json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,6 +70,27 @@ func TestDotenvReadsWhatPythonDotenvReads(t *testing.T) {
 			if _, ok := v.Want[key]; !ok && env[key] == "" && key != "EMPTY" {
 				t.Errorf("%q: has %s = %q, Python does not", v.Text, key, got)
 			}
+		}
+	}
+}
+
+// The bounds were tried with Python's ConfigParser.
+func TestTenReferencesInARowAreTheMost(t *testing.T) {
+	for _, tt := range []struct {
+		references int
+		last       string
+		want       bool
+	}{{10, "v", true}, {11, "v", false}, {9, "%%", true}, {10, "%%", false}} {
+		text := "[a]\n"
+		for i := range tt.references {
+			text += fmt.Sprintf("k%d=%%(k%d)s\n", i, i+1)
+		}
+		f, err := parseINI(text + fmt.Sprintf("k%d=%s\n", tt.references, tt.last))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v, _, err := f.option("a", "k0"); (err == nil) != tt.want {
+			t.Errorf("%d references to %q: %q, %v; want it to work: %v", tt.references, tt.last, v, err, tt.want)
 		}
 	}
 }

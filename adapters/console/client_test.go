@@ -5,7 +5,9 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -35,6 +37,11 @@ func TestClientTellsWhyNobodyAnswers(t *testing.T) {
 	dir := t.TempDir()
 	if _, err := NewClient(filepath.Join(dir, "none"), 0).Status(t.Context()); codeOf(t, err) != NotReachable {
 		t.Errorf("no socket: %v", err)
+	}
+	// Root may open anything: only the kernel's word can be tried here.
+	denied := &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.EACCES)}
+	if err := NewClient("x", 0).failed(t.Context(), denied); codeOf(t, err) != Permission {
+		t.Errorf("no permission: %v", err)
 	}
 	path := filepath.Join(dir, "deaf")
 	l, err := new(net.ListenConfig).Listen(t.Context(), "unix", path)

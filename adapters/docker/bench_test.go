@@ -23,7 +23,7 @@ func body30000(b *testing.B) []byte {
 		b.Fatal(err)
 	}
 	w := httptest.NewRecorder()
-	sim.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/containers/json?all=1", http.NoBody))
+	sim.Handler().ServeHTTP(w, httptest.NewRequestWithContext(b.Context(), http.MethodGet, "/containers/json?all=1", http.NoBody))
 	return w.Body.Bytes()
 }
 

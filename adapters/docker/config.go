@@ -30,8 +30,8 @@ type Config struct {
 	// Pause is the most that is waited between the looks of a storm; it waits as long as the last look took. 0 means
 	// 20 ms. Source: the bound on what may be added to the latency of an event.
 	Pause time.Duration
-	// Recheck is when a list that contradicts its event is read again, for those ids; it doubles up to maxTries. 0
-	// means 8 ms. Source: Docker 20.10 tells of a death 8 to 18 ms before its lists do, of a pause 3 to 13 ms.
+	// Recheck is when a list that contradicts its event is read again, for those ids; it grows by half each
+	// time. 0 means 5 ms. Source: Docker 20.10 tells of a death 8 to 29 ms before its lists do, of a pause 3 to 13 ms.
 	Recheck time.Duration
 	// RelistMin and RelistMax bound the time between two full lists, which is 100 times what the last one took.
 	// 0 means 9 s and 28 s. Source: at most 1 % of the engine's time, and an unannounced change is seen within the
@@ -53,7 +53,7 @@ func (c *Config) fill() {
 		{&c.CallTimeout, 5 * time.Second},
 		{&c.Gather, 3 * time.Millisecond},
 		{&c.Pause, 20 * time.Millisecond},
-		{&c.Recheck, 8 * time.Millisecond},
+		{&c.Recheck, 5 * time.Millisecond},
 		{&c.RelistMin, 9 * time.Second},
 		{&c.RelistMax, 28 * time.Second},
 		{&c.RetryMin, 100 * time.Millisecond},

@@ -7,13 +7,12 @@ import (
 	"github.com/decnet/decnet-fleetd/messages"
 )
 
-const (
-	// maxDirty bounds the ids waiting for a look; beyond it the whole list is read instead. Source: 10,000 deckies with
-	// three services fit, at about 200 bytes each.
-	maxDirty = 1 << 15
-	// maxAsked bounds the ids of one list: 64 of them make a URL of 4.5 KiB, engines accept 1 MiB of header.
-	maxAsked = 64
-)
+// maxDirty bounds the ids waiting for a look; beyond it the whole list is read instead. Source: 10,000 deckies with
+// three services fit, at about 200 bytes each.
+const maxDirty = 1 << 15
+
+// maxAsked bounds the ids of one list: 64 of them make a URL of 4.5 KiB, engines accept 1 MiB of header.
+const maxAsked = 64
 
 // mark is why an id is dirty.
 type mark struct {

@@ -72,7 +72,8 @@ func (a *api) Negotiate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer drain(resp.Body)
+	drain(resp.Body)
+	_ = resp.Body.Close() // it was only read
 	v := resp.Header.Get("Api-Version")
 	if v != "" && !version.MatchString(v) {
 		return fmt.Errorf("ask the engine for its version: %q is none", printable(v))
@@ -125,7 +126,7 @@ func query(args filters.Args) (url.Values, error) {
 }
 
 func (a *api) body(ctx context.Context, what, path string, q url.Values) (io.ReadCloser, error) {
-	resp, err := a.get(ctx, what, "/v"+a.client.ClientVersion()+path, q) //nolint:bodyclose // the caller closes it
+	resp, err := a.get(ctx, what, "/v"+a.client.ClientVersion()+path, q)
 	if err != nil {
 		return nil, err
 	}
@@ -146,8 +147,10 @@ func (a *api) get(ctx context.Context, what, path string, q url.Values) (*http.R
 		return nil, fmt.Errorf("%s: %w", what, err)
 	}
 	if resp.StatusCode != http.StatusOK {
-		defer drain(resp.Body)
-		return nil, &statusError{what: what, code: resp.StatusCode, text: complaint(resp.Body)}
+		text := complaint(resp.Body)
+		drain(resp.Body)
+		_ = resp.Body.Close() // it was only read
+		return nil, &statusError{what: what, code: resp.StatusCode, text: text}
 	}
 	return resp, nil
 }
@@ -167,8 +170,7 @@ func complaint(body io.Reader) string {
 	return printable(m.Message)
 }
 
-// drain lets the connection be used again where little is left to read, and gives it up else.
-func drain(body io.ReadCloser) {
+// drain lets the connection be used again after the body is closed, where little is left to read.
+func drain(body io.Reader) {
 	_, _ = io.CopyN(io.Discard, body, window) // a failure only costs the connection
-	_ = body.Close()                          // likewise
 }

@@ -126,6 +126,10 @@ func TestDirtLosesNoIDAndKeepsTheOldestEvent(t *testing.T) {
 		d, first := newDirt(), map[string]int64{}
 		for at := range int64(rapid.IntRange(1, 200).Draw(t, "steps")) {
 			if rapid.IntRange(0, 3).Draw(t, "take") == 0 {
+				select { // the observer takes after it was woken
+				case <-d.wake:
+				default:
+				}
 				for _, m := range d.take(rapid.IntRange(0, 5).Draw(t, "n")) {
 					if first[m.id] != m.at {
 						t.Fatalf("%s was marked at %d, not %d", m.id, first[m.id], m.at)

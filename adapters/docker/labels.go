@@ -68,12 +68,11 @@ func (m *marks) put(c *messages.Container, w *words) {
 // words keeps one copy of every text that many containers share. It is used by one goroutine; the zero value works.
 type words struct{ known map[string]string }
 
-const (
-	// maxWords bounds the table; beyond it starts over. Source: 10,000 deckies fit six times.
-	maxWords = 1 << 16
-	// maxWord keeps long texts, which nobody shares, out of it. Source: a decky's name has at most 128 bytes.
-	maxWord = 128
-)
+// maxWords bounds the table; beyond it starts over. Source: 10,000 deckies fit six times.
+const maxWords = 1 << 16
+
+// maxWord keeps long texts, which nobody shares, out of it. Source: a decky's name has at most 128 bytes.
+const maxWord = 128
 
 func (w *words) of(b []byte) string {
 	if len(b) == 0 {

@@ -9,19 +9,21 @@ import (
 	"github.com/decnet/decnet-fleetd/messages"
 )
 
-const (
-	// maxListBytes bounds one answer. Source: 1.3 KB a container as compose makes them, times maxContainers, cut by
-	// what a small host can afford to read.
-	maxListBytes = 256 << 20
-	// maxContainers bounds one answer. Chosen: 25 times the largest fleet that is promised.
-	maxContainers = 1 << 20
-	// maxText bounds names and labels. Chosen: no name that means something has more than 128 bytes.
-	maxText = 4 << 10
-	// maxID bounds ids. Source: Docker's have 64 bytes.
-	maxID = 128
-	// maxState bounds the word for a state. Source: the longest of Docker has 10 bytes.
-	maxState = 64
-)
+// maxListBytes bounds one answer. Source: 1.3 KB a container as compose makes them, times maxContainers, cut by
+// what a small host can afford to read.
+const maxListBytes = 256 << 20
+
+// maxContainers bounds one answer. Chosen: 25 times the largest fleet that is promised.
+const maxContainers = 1 << 20
+
+// maxText bounds names and labels. Chosen: no name that means something has more than 128 bytes.
+const maxText = 4 << 10
+
+// maxID bounds ids. Source: Docker's have 64 bytes.
+const maxID = 128
+
+// maxState bounds the word for a state. Source: the longest of Docker has 10 bytes.
+const maxState = 64
 
 var (
 	errMany  = errors.New("more containers than any host has")

@@ -264,12 +264,12 @@ func referenceRow(row map[string]json.RawMessage) (c messages.Container, ok bool
 		if !isText {
 			return c, false
 		}
-		switch {
-		case k == labelDecky:
+		switch k {
+		case labelDecky:
 			c.Decky = s
-		case k == labelService:
+		case labelService:
 			c.Service = s
-		case k == labelProject:
+		case labelProject:
 			c.Project = s
 		}
 		c.Stranger = c.Stranger || strings.HasPrefix(k, labelTopology) || k == labelOneOff && s == "True"

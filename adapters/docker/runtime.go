@@ -20,8 +20,9 @@ const leastRetry = 10 * time.Millisecond
 // Observe watches the engine until ctx ends. It emits the first full list, or why there is none, as soon as it can;
 // then every reading that may differ from what it emitted before, a RuntimeHinted before the reading that its events
 // caused, and a SourceFailed whenever the reason of a failure changes. Every poke that is received is answered by a
-// full list that began after it, even an equal one, or by a SourceFailed, even a repeated one. emit blocks as long as
-// it likes: meanwhile events gather in bounded memory. spawn runs the reader of the event stream, one at a time.
+// full list that began after it, even an equal one, or by a SourceFailed, even a repeated one. A call of emit may take
+// as long as it likes: meanwhile events gather in bounded memory. With spawn it starts the reader of the event stream,
+// one at a time.
 func (r *Runtime) Observe(ctx context.Context, spawn func(func()), poke <-chan struct{}, emit func(messages.Reading)) {
 	o := &observer{r: r, spawn: spawn, poke: poke, emit: emit, lister: newLister()}
 	retry := &backoff.ExponentialBackOff{InitialInterval: r.cfg.RetryMin, Multiplier: 2, MaxInterval: r.cfg.RetryMax}

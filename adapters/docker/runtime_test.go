@@ -2,172 +2,16 @@ package docker
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"net"
-	"net/http"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/decnet/decnet-fleetd/adapters/dockersim"
 	"github.com/decnet/decnet-fleetd/messages"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// simulate serves a new engine on a socket until the test ends.
-func simulate(t testing.TB, deckies int) (*dockersim.Engine, string) {
-	t.Helper()
-	sim, err := dockersim.New(dockersim.Config{Now: time.Now, Seed: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := sim.Add(dockersim.Fleet{Deckies: deckies}); err != nil {
-		t.Fatal(err)
-	}
-	socket := filepath.Join(t.TempDir(), "d.sock")
-	serve(t, sim.Serve, socket)
-	return sim, socket
-}
-
-// serve runs until the test ends or the returned function is called.
-func serve(t testing.TB, run func(context.Context, string) error, socket string) (stop func()) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- run(ctx, socket) }()
-	stop = sync.OnceFunc(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Errorf("serve: %v", err)
-		}
-	})
-	t.Cleanup(stop)
-	eventually(t, "the engine listens", func() bool {
-		c, err := net.Dial("unix", socket)
-		if err == nil {
-			_ = c.Close()
-		}
-		return err == nil
-	})
-	return stop
-}
-
-// eventually polls with a deadline that only a failure reaches.
-func eventually(t testing.TB, what string, is func() bool) {
-	t.Helper()
-	deadline := time.NewTimer(20 * time.Second)
-	defer deadline.Stop()
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for !is() {
-		select {
-		case <-deadline.C:
-			t.Fatalf("never: %s", what)
-		case <-tick.C:
-		}
-	}
-}
-
-// audience folds readings as an actor would.
-type audience struct {
-	poke chan struct{}
-	gate sync.Mutex // held by a test: the actor is busy
-
-	mu       sync.Mutex
-	readings []messages.Reading
-	truth    map[string]messages.Container // by name; nil: unknown
-}
-
-func (a *audience) hear(r messages.Reading) {
-	a.gate.Lock()
-	defer a.gate.Unlock()
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.readings = append(a.readings, r)
-	switch r := r.(type) {
-	case messages.SourceFailed:
-		a.truth = nil
-	case messages.RuntimeRead:
-		if r.Full {
-			a.truth = map[string]messages.Container{}
-		}
-		for _, id := range r.Asked {
-			for name, c := range a.truth {
-				if c.ID == id {
-					delete(a.truth, name)
-				}
-			}
-		}
-		for _, c := range r.Containers {
-			a.truth[c.Name] = c
-		}
-	case messages.RuntimeHinted:
-	}
-}
-
-func (a *audience) heard() []messages.Reading {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return append([]messages.Reading(nil), a.readings...)
-}
-
-func (a *audience) state(name string) string {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.truth == nil {
-		return "unknown"
-	}
-	return a.truth[name].State
-}
-
-// after gives the readings of one kind that came after the first n of all kinds.
-func after[R messages.Reading](a *audience, n int) (found []R) {
-	for _, r := range a.heard()[n:] {
-		if r, ok := r.(R); ok {
-			found = append(found, r)
-		}
-	}
-	return found
-}
-
-// watch observes until the test ends. Retries are quick, and periodic lists do not come, unless set.
-func watch(t testing.TB, cfg Config) (*Runtime, *audience) {
-	t.Helper()
-	cfg.Now = time.Now
-	if cfg.Jitter == nil {
-		cfg.Jitter = func() float64 { return 0.5 }
-	}
-	if cfg.RelistMin == 0 {
-		cfg.RelistMin = time.Hour
-	}
-	cfg.RetryMax = 20 * time.Millisecond
-	if !strings.Contains(cfg.Host, "://") {
-		cfg.Host = "unix://" + cfg.Host
-	}
-	r, err := New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r, observe(t, r)
-}
-
-func observe(t testing.TB, r *Runtime) *audience {
-	a := &audience{poke: make(chan struct{}, 1)}
-	ctx, cancel := context.WithCancel(context.Background())
-	var running sync.WaitGroup
-	running.Go(func() {
-		r.Observe(ctx, func(f func()) { running.Go(f) }, a.poke, a.hear)
-	})
-	t.Cleanup(func() { cancel(); running.Wait() })
-	return a
-}
 
 func TestObserveTellsTheWholeFleetFirst(t *testing.T) {
 	sim, socket := simulate(t, 3)
@@ -258,119 +102,6 @@ func TestRelistIsPacedByItsCost(t *testing.T) {
 	}
 }
 
-func TestEveryFaultIsToldOnceAndHealed(t *testing.T) {
-	for name, row := range map[string]struct {
-		fault dockersim.Faults
-		what  string
-	}{
-		"it hangs":                  {dockersim.Faults{Hang: true}, "no answer within 100ms"},
-		"lists hang":                {dockersim.Faults{HangLists: true}, "no answer within 100ms"},
-		"lists are too slow":        {dockersim.Faults{Slow: time.Minute}, "no answer within 100ms"},
-		"lists fail":                {dockersim.Faults{Status: 500}, "answered 500: simulated failure"},
-		"lists are forbidden":       {dockersim.Faults{Status: 403}, "answered 403"},
-		"lists are cut":             {dockersim.Faults{Truncate: true}, "the connection was cut"},
-		"lists are garbage":         {dockersim.Faults{Body: "\x00\xff<html>"}, "found"},
-		"a list is followed by one": {dockersim.Faults{Body: "[] []"}, "found '['"},
-		"lists are objects":         {dockersim.Faults{Body: `{"message":"no"}`}, "found '{'"},
-		"states are null":           {dockersim.Faults{NullState: true}, "found 'n'"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			sim, socket := simulate(t, 2)
-			r, a := watch(t, Config{Host: socket, CallTimeout: 100 * time.Millisecond, RelistMin: time.Millisecond, RelistMax: time.Millisecond})
-			eventually(t, "the fleet", func() bool { return a.state("decky-01-ssh") == "running" })
-			sim.SetFaults(row.fault)
-			if row.fault.Hang || row.fault.HangLists {
-				sim.CutStreams()
-			}
-			eventually(t, "the second failure", func() bool { return r.Stats().Failures > 3 })
-			sim.SetFaults(dockersim.Faults{})
-			eventually(t, "recovery", func() bool { return a.state("decky-01-ssh") == "running" })
-			told := after[messages.SourceFailed](a, 0)
-			last := told[len(told)-1]
-			if len(told) > 2 || last.Source != messages.SourceObserved || !strings.Contains(last.Fault.What, row.what) || last.Fault.Remedy == "" {
-				t.Errorf("told %+v", told)
-			}
-		})
-	}
-}
-
-func TestCutStreamBringsANewListAtOnce(t *testing.T) {
-	sim, socket := simulate(t, 2)
-	r, a := watch(t, Config{Host: socket})
-	for n := range int64(3) {
-		eventually(t, "the fleet", func() bool { return r.Stats().Connects == n+1 && a.state("decky-01-ssh") == "running" })
-		sim.CutStreams()
-	}
-	eventually(t, "the fleet", func() bool { return r.Stats().Relists == 4 })
-	for _, f := range after[messages.SourceFailed](a, 0) {
-		if f.Fault.What != "the connection was cut" {
-			t.Errorf("%+v", f)
-		}
-	}
-}
-
-func TestGarbageInTheStreamEndsTheConnection(t *testing.T) {
-	sim, socket := simulate(t, 1)
-	sim.SetFaults(dockersim.Faults{EventBody: "yes\n"})
-	_, a := watch(t, Config{Host: socket})
-	eventually(t, "the failure", func() bool { return len(after[messages.SourceFailed](a, 0)) > 0 })
-	if f := after[messages.SourceFailed](a, 0)[0]; !strings.Contains(f.Fault.What, "event stream") {
-		t.Errorf("%+v", f)
-	}
-	sim.SetFaults(dockersim.Faults{})
-	eventually(t, "recovery", func() bool { return a.state("decky-01-ssh") == "running" })
-}
-
-func TestMissingEngineIsToldOncePerReasonAndPerPoke(t *testing.T) {
-	socket := filepath.Join(t.TempDir(), "d.sock")
-	r, a := watch(t, Config{Host: socket})
-	eventually(t, "some attempts", func() bool { return r.Stats().Failures > 3 })
-	if told := after[messages.SourceFailed](a, 0); len(told) != 1 || told[0].Fault.What != "no such socket" {
-		t.Fatalf("told %+v", told)
-	}
-	a.poke <- struct{}{}
-	eventually(t, "an answer to the poke", func() bool { return len(a.heard()) == 2 })
-	ln, err := net.ListenUnix("unix", &net.UnixAddr{Name: socket, Net: "unix"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ln.SetUnlinkOnClose(false)
-	_ = ln.Close()
-	eventually(t, "the new reason", func() bool { return len(a.heard()) == 3 })
-	if f := after[messages.SourceFailed](a, 2)[0]; f.Fault.What != "nobody listens there" {
-		t.Errorf("%+v", f)
-	}
-	sim, err := dockersim.New(dockersim.Config{Now: time.Now})
-	if err != nil {
-		t.Fatal(err)
-	}
-	serve(t, sim.Serve, socket)
-	eventually(t, "the empty fleet", func() bool { return len(after[messages.RuntimeRead](a, 3)) == 1 })
-	if f := after[messages.RuntimeRead](a, 3)[0]; !f.Full || len(f.Containers) != 0 {
-		t.Errorf("%+v", f)
-	}
-}
-
-func TestAnotherVersionBehindTheSocketIsFound(t *testing.T) {
-	socket := filepath.Join(t.TempDir(), "d.sock")
-	var a *audience
-	for n, version := range []string{"1.47", "1.24", "1.99"} {
-		sim, err := dockersim.New(dockersim.Config{Now: time.Now, APIVersion: version})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := sim.Add(dockersim.Fleet{Deckies: 1, First: n + 1}); err != nil {
-			t.Fatal(err)
-		}
-		stop := serve(t, sim.Serve, socket)
-		if a == nil {
-			_, a = watch(t, Config{Host: socket})
-		}
-		eventually(t, "the fleet at API "+version, func() bool { return a.state(dockersim.DeckyName(n+1)) == "running" })
-		stop()
-	}
-}
-
 func TestRedeployIsHintedBeforeItIsListed(t *testing.T) {
 	sim, socket := simulate(t, 10)
 	_, a := watch(t, Config{Host: socket})
@@ -420,20 +151,6 @@ func TestBusyActorNeverSlowsTheStream(t *testing.T) {
 	converges(t, sim, a, 500)
 }
 
-func converges(t *testing.T, sim *dockersim.Engine, a *audience, deckies int) {
-	t.Helper()
-	eventually(t, "every container is told as it is", func() bool {
-		for n := 1; n <= deckies; n++ {
-			for _, s := range []string{"", "-ssh", "-http", "-smtp"} {
-				if name := dockersim.DeckyName(n) + s; a.state(name) != sim.State(name) {
-					return false
-				}
-			}
-		}
-		return true
-	})
-}
-
 func TestStormConverges(t *testing.T) {
 	sim, socket := simulate(t, 300)
 	_, a := watch(t, Config{Host: socket})
@@ -474,31 +191,6 @@ func TestHalfTheFleetAtOnceIsOneList(t *testing.T) {
 	}
 }
 
-// scripted is an engine whose lists and stream a test writes.
-type scripted struct {
-	mu     sync.Mutex
-	stream *io.PipeReader
-	lists  []string // the last one stays
-	asked  [][]string
-}
-
-func (s *scripted) Negotiate(context.Context) error { return nil }
-func (s *scripted) Close() error                    { return nil }
-func (s *scripted) Events(context.Context, time.Time) (io.ReadCloser, error) {
-	return s.stream, nil
-}
-
-func (s *scripted) List(_ context.Context, ids []string) (io.ReadCloser, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.asked = append(s.asked, ids)
-	body := s.lists[0]
-	if len(s.lists) > 1 {
-		s.lists = s.lists[1:]
-	}
-	return io.NopCloser(strings.NewReader(body)), nil
-}
-
 func TestListThatIsBehindItsEventIsReadAgainButNotForEver(t *testing.T) {
 	pr, pw := io.Pipe()
 	defer func() { _ = pw.Close() }()
@@ -537,73 +229,40 @@ func TestListThatIsBehindItsEventIsReadAgainButNotForEver(t *testing.T) {
 	}
 }
 
-func TestRetriesWaitLongerUntilAConnectionLasted(t *testing.T) {
-	var mu sync.Mutex
-	now, dials, wait := time.Unix(1e9, 0), 0, []time.Duration(nil)
-	clock := func() time.Time { mu.Lock(); defer mu.Unlock(); return now }
-	r, err := New(Config{Now: clock, RetryMin: 8 * time.Second, RetryMax: 30 * time.Second, Jitter: func() float64 { return 1 }})
+// play observes a scripted engine and gives the end of its event stream to write to.
+func play(t *testing.T, cfg Config, lists ...string) (*Runtime, *audience, io.Writer) {
+	t.Helper()
+	pr, pw := io.Pipe()
+	t.Cleanup(func() { _ = pw.Close() })
+	cfg.Now, cfg.Jitter = time.Now, func() float64 { return 0 }
+	r, err := New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.pause = func(d time.Duration) time.Duration { mu.Lock(); defer mu.Unlock(); wait = append(wait, d); return 0 }
-	r.dial = func() (engine, error) {
-		mu.Lock()
-		defer mu.Unlock()
-		dials++
-		pr, pw := io.Pipe()
-		_ = pw.Close()
-		switch dials {
-		case 4: // comes and goes
-		case 6: // comes, stays a minute and goes
-			now = now.Add(time.Minute)
-		default:
-			return nil, errors.New("down")
-		}
-		return &scripted{stream: pr, lists: []string{`[]`}}, nil
-	}
-	observe(t, r)
-	eventually(t, "attempts", func() bool { mu.Lock(); defer mu.Unlock(); return len(wait) > 7 })
-	mu.Lock()
-	defer mu.Unlock()
-	if got := fmt.Sprint(wait[:8]); got != "[8s 16s 30s 30s 30s 8s 16s 30s]" {
-		t.Errorf("waited %s", got)
-	}
+	r.dial = func() (engine, error) { return &scripted{stream: pr, lists: lists}, nil }
+	return r, observe(t, r), pw
 }
 
-func TestUnusableHostIsRefusedAtOnce(t *testing.T) {
-	good := Config{Now: time.Now, Jitter: func() float64 { return 0 }}
-	for name, change := range map[string]func(c *Config){
-		"no clock":              func(c *Config) { c.Now = nil },
-		"no jitter":             func(c *Config) { c.Jitter = nil },
-		"a path":                func(c *Config) { c.Host = "/var/run/docker.sock" },
-		"ssh":                   func(c *Config) { c.Host = "ssh://root@host" },
-		"no certificates there": func(c *Config) { c.Host, c.CertPath = "tcp://127.0.0.1:1", "/nowhere" },
-	} {
-		cfg := good
-		change(&cfg)
-		if _, err := New(cfg); err == nil {
-			t.Errorf("%s: accepted", name)
+func TestUnbrokenTrickleNeverPutsALookOff(t *testing.T) {
+	r, _, stream := play(t, Config{Gather: 30 * time.Millisecond}, `[{"Id":"aa","State":"exited"}]`)
+	eventually(t, "a look while events come faster than they gather", func() bool {
+		if _, err := io.WriteString(stream, said("die", "aa")); err != nil {
+			t.Fatal(err)
 		}
-	}
+		return r.Stats().Looks > 2
+	})
 }
 
-func TestHostileVersionNeverBecomesAPath(t *testing.T) {
-	socket := filepath.Join(t.TempDir(), "d.sock")
-	ln, err := net.Listen("unix", socket)
-	if err != nil {
+func TestListEqualToTheOneBeforeALookIsNews(t *testing.T) {
+	running := `[{"Id":"aa","State":"running"}]`
+	_, a, stream := play(t, Config{RelistMin: 300 * time.Millisecond}, running, `[{"Id":"aa","State":"exited"}]`, running)
+	eventually(t, "the fleet", func() bool { return a.state("") == "running" })
+	if _, err := io.WriteString(stream, said("die", "aa")); err != nil {
 		t.Fatal(err)
 	}
-	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != "/_ping" {
-			t.Errorf("asked for %q", r.URL)
-		}
-		w.Header().Set("Api-Version", "../../1.0?x=")
-	})}
-	go func() { _ = srv.Serve(ln) }()
-	defer func() { _ = srv.Close() }()
-	_, a := watch(t, Config{Host: socket})
-	eventually(t, "the failure", func() bool { return len(a.heard()) == 1 })
-	if f := after[messages.SourceFailed](a, 0); len(f) != 1 || !strings.Contains(f[0].Fault.What, "is none") {
-		t.Errorf("%+v", a.heard())
+	eventually(t, "the death", func() bool { return len(after[messages.RuntimeRead](a, 1)) > 0 })
+	eventually(t, "the start that no event told", func() bool { return a.state("") == "running" })
+	if reads := after[messages.RuntimeRead](a, 1); len(reads) != 2 || reads[0].Containers[0].State != "exited" {
+		t.Errorf("%+v", reads)
 	}
 }

@@ -6,12 +6,11 @@ import (
 	"io"
 )
 
-const (
-	// maxDepth bounds nesting. Source: a list nests 6 deep (networks of a container); the rest is room.
-	maxDepth = 64
-	// window is what is read at once. Source: 30,000 containers decode as fast with 64 KiB as with 1 MiB.
-	window = 64 << 10
-)
+// maxDepth bounds nesting. Source: a list nests 6 deep (networks of a container); the rest is room.
+const maxDepth = 64
+
+// window is what is read at once. Source: 30,000 containers decode as fast with 64 KiB as with 1 MiB.
+const window = 64 << 10
 
 // errDeep and errLong are the two ways to be valid JSON and still refused.
 var (

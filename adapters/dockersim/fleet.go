@@ -26,7 +26,7 @@ func ContainerName(decky, service string) string {
 func DeckyName(n int) string { return fmt.Sprintf("decky-%02d", n) }
 
 // Add puts a running fleet there, base and service containers, as if it had been there all the time: without events.
-// It stops at the first name that is taken. sniffer has no container.
+// It stops at the first name that is taken. The service sniffer has no container.
 func (e *Engine) Add(f Fleet) error {
 	if f.First == 0 {
 		f.First = 1

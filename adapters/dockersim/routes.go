@@ -73,8 +73,9 @@ func (e *Engine) matching(want filters.Args, all bool) []*record {
 		return list
 	}
 	return slices.DeleteFunc(list, func(r *record) bool {
-		return !(all || r.up() || want.Contains("status")) || !want.ExactMatch("status", r.state) ||
-			!(want.Match("name", r.name) || want.Match("name", "/"+r.name)) || !want.MatchKVList("label", r.labels)
+		shown := all || r.up() || want.Contains("status")
+		named := want.Match("name", r.name) || want.Match("name", "/"+r.name)
+		return !shown || !named || !want.ExactMatch("status", r.state) || !want.MatchKVList("label", r.labels)
 	})
 }
 

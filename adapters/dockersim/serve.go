@@ -19,7 +19,7 @@ import (
 // Serve answers on a unix socket until ctx ends; then it cuts what is open and returns nil. A socket that a dead
 // process left at the path is replaced, anything else there is an error.
 func (e *Engine) Serve(ctx context.Context, socket string) error {
-	if err := clear(socket); err != nil {
+	if err := clear(ctx, socket); err != nil {
 		return err
 	}
 	ln, err := (&net.ListenConfig{}).Listen(ctx, "unix", socket)
@@ -38,7 +38,7 @@ func (e *Engine) Serve(ctx context.Context, socket string) error {
 	return nil
 }
 
-func clear(socket string) error {
+func clear(ctx context.Context, socket string) error {
 	info, err := os.Lstat(socket)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -48,7 +48,7 @@ func clear(socket string) error {
 	case info.Mode().Type() != fs.ModeSocket:
 		return fmt.Errorf("listen on %q: something that is no socket is there", socket)
 	}
-	if c, err := net.Dial("unix", socket); err == nil {
+	if c, err := (&net.Dialer{}).DialContext(ctx, "unix", socket); err == nil {
 		_ = c.Close() // it was only asked whether anybody is there
 		return fmt.Errorf("listen on %q: another process does", socket)
 	}
@@ -91,15 +91,10 @@ func (e *Engine) Handler() http.Handler {
 	})
 }
 
-func hasPrefix(path, prefix string) bool {
-	return len(path) >= len(prefix) && path[:len(prefix)] == prefix
-}
-
 // fail answers an error as an engine does.
 func fail(w http.ResponseWriter, err error) {
 	code := http.StatusInternalServerError
-	var r *refusal
-	if errors.As(err, &r) {
+	if r, ok := errors.AsType[*refusal](err); ok {
 		code = r.code
 	}
 	if code == http.StatusNotModified {

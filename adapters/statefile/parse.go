@@ -102,7 +102,7 @@ func (p *parser) collect(c *content, outcomes []outcome) {
 		o := &outcomes[i]
 		f := o.fault
 		if other, twin := twins[i]; twin && f == (messages.Fault{}) {
-			f = messages.Fault{Where: "name", What: "is also the name of config.deckies[" + fmt.Sprint(other) + "]",
+			f = messages.Fault{Where: "name", What: fmt.Sprintf("%q is also the name of config.deckies[%d]", o.declared.Name, other),
 				Remedy: "rename one of them: their containers would have the same names"}
 		}
 		if f != (messages.Fault{}) {

@@ -17,7 +17,7 @@ import (
 // quiet makes the end of the process that was asked for no error.
 func quiet(ctx context.Context, err error) error {
 	if ctx.Err() != nil || errors.Is(err, flag.ErrHelp) {
-		return nil
+		return nil //nolint:nilerr // see above
 	}
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/decnet/decnet-fleetd/bench/internal/report"
@@ -84,7 +85,8 @@ func (s *soak) live(ctx context.Context, h *stage.Host, deckies []stage.Decky) (
 	fmt.Fprintln(os.Stderr, "soak: no more kills; waiting for rest")
 	unrest := rest(ctx, h, deckies)
 	last, err := look(h, time.Since(began))
-	r.Samples, r.Operations, r.Failed = append(samples, last), k.done, k.failed
+	samples = append(samples, last)
+	r.Samples, r.Operations, r.Failed = samples, k.done, k.failed
 	if k.last != nil {
 		r.Notes = append(r.Notes, "the last operation that failed: "+k.last.Error())
 	}
@@ -128,14 +130,13 @@ func (s *soak) conclude(r report.Soak, root string) error {
 		return err
 	}
 	c := r.Counts
-	fmt.Fprintf(os.Stdout, "%.0f s, seed %d: %d committed, %d received (%d different, %d repeated), %d lost, %d violations\nwritten: %s\n",
-		r.Seconds, r.Seed, c.Committed, c.Received, c.Distinct, c.Duplicates, c.Lost, len(r.Violations), path)
-	for i, v := range r.Violations {
-		if i == 20 {
-			fmt.Fprintf(os.Stdout, "… and %d more\n", len(r.Violations)-i)
-			break
-		}
-		fmt.Fprintln(os.Stdout, "violation:", v)
+	said := []string{fmt.Sprintf("%.0f s, seed %d: %d committed, %d received (%d different, %d repeated), %d lost, %d violations", r.Seconds,
+		r.Seed, c.Committed, c.Received, c.Distinct, c.Duplicates, c.Lost, len(r.Violations)), "written: " + path}
+	for _, v := range r.Violations[:min(20, len(r.Violations))] {
+		said = append(said, "violation: "+v)
+	}
+	if _, err := os.Stdout.WriteString(strings.Join(said, "\n") + "\n"); err != nil {
+		return err
 	}
 	if len(r.Violations) > 0 {
 		return errWrong

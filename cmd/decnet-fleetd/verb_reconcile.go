@@ -70,11 +70,11 @@ func (a *app) reconcile(ctx context.Context, o onceOptions) (messages.PassReport
 	return report, asked
 }
 
-// quietLog keeps a verb that a person runs from chatting: warnings only, unless somebody chose a level.
+// quietLog keeps a verb that a person runs from chatting, unless somebody chose a level.
 func quietLog(s *config.Settings, origins []config.Origin) {
 	for _, o := range origins {
 		if o.Key == "log-level" && o.Source == "default" {
-			s.LogLevel = "warn"
+			s.LogLevel = "error" // what matters of the warnings is in the report
 		}
 	}
 }

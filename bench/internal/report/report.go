@@ -62,14 +62,17 @@ type Run struct {
 
 // Table prints rows for people.
 func Table(w io.Writer, rows []Row) error {
-	t := tabwriter.NewWriter(w, 2, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "what\thold\tmeasured\tn\tok")
+	lines := []string{"what\thold\tmeasured\tn\tok"}
 	for _, r := range rows {
 		measured := r.Measured
 		if r.Skipped != "" {
 			measured = r.Skipped
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", r.What, r.Hold, measured, count(r.N), r.Verdict())
+		lines = append(lines, strings.Join([]string{r.What, r.Hold, measured, count(r.N), r.Verdict()}, "\t"))
+	}
+	t := tabwriter.NewWriter(w, 2, 0, 2, ' ', 0)
+	if _, err := io.WriteString(t, strings.Join(lines, "\n")+"\n"); err != nil {
+		return err
 	}
 	return t.Flush()
 }

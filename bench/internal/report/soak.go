@@ -37,11 +37,11 @@ type SoakCounts struct {
 
 // Sample is one look at the daemon.
 type Sample struct {
-	Second     int   `json:"s"` // since the start
-	RSS        int64 `json:"rss_kib"`
-	Files      int   `json:"fds"`
-	Threads    int   `json:"threads"`
-	Received   int   `json:"received"`
+	Second   int   `json:"s"` // since the start
+	RSS      int64 `json:"rss_kib"`
+	Files    int   `json:"fds"`
+	Threads  int   `json:"threads"`
+	Received int   `json:"received"`
 }
 
 // LatencyCounts are milliseconds.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -49,8 +50,8 @@ func (h *Host) Path(name string) string { return filepath.Join(h.dir, name) }
 
 // Close ends every process and removes the directory; with keep the logs stay, and it says where.
 func (h *Host) Close(keep bool) error {
-	for i := len(h.all) - 1; i >= 0; i-- {
-		h.all[i].End()
+	for _, p := range slices.Backward(h.all) {
+		p.End()
 	}
 	if keep {
 		fmt.Fprintln(os.Stderr, "the logs are in", h.dir)

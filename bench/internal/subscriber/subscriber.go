@@ -70,7 +70,7 @@ func listen(ctx context.Context, socket string, c net.Conn, out *bufio.Writer) e
 	defer stop()
 	hello := wire.Frame{Verb: "HELLO", Args: "bench"}.Append(nil)
 	if _, err := c.Write(wire.Frame{Verb: "SUB", Args: ">"}.Append(hello)); err != nil {
-		return nil //nolint:nilerr // the server went at once; the next connection will do
+		return nil // the server went at once; the next connection will do
 	}
 	probed, heard := context.WithCancel(ctx)
 	defer heard()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"io"
 	"path/filepath"
 	"testing"
@@ -37,7 +38,9 @@ func watch(t *testing.T, rows bool) (*sql.DB, <-chan Sight) {
 	t.Cleanup(func() {
 		stop()
 		_ = r.Close()
-		<-done
+		if err := <-done; err != nil && !errors.Is(err, io.ErrClosedPipe) {
+			t.Error(err)
+		}
 	})
 	return db, sights
 }
