@@ -51,11 +51,11 @@ func TestABadFileChangesNothingAndIsNamed(t *testing.T) {
 		{"without deckies", text2file(`{"config":{"deckies":[]},"compose_path":"x"}`), "deckies"},
 		{"NUL bytes", text2file("\x00\x00\x00\x00"), "line 1"},
 		{"invalid UTF-8", text2file("{\"config\": \"\xff\xfe\"}"), ""},
-		{"100 MB", huge, "16 MiB"},
+		{"100 MB", huge, "more than 16777216"},
 		{"a FIFO", func(t *testing.T, path string) { must(t, syscall.Mkfifo(path, 0o600)) }, "regular file"},
 		{"a directory", func(t *testing.T, path string) { must(t, os.Mkdir(path, 0o700)) }, "regular file"},
 		{"a symbolic link", func(t *testing.T, path string) { must(t, os.Symlink("/etc/passwd", path)) }, "symbolic link"},
-		{"world-writable", func(t *testing.T, path string) { text2file("{}")(t, path); must(t, os.Chmod(path, 0o666)) }, "writable"},
+		{"world-writable", func(t *testing.T, path string) { text2file("{}")(t, path); must(t, os.Chmod(path, 0o666)) }, "written by everybody"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s := quietStage(t)
@@ -134,7 +134,7 @@ func TestAFaultOfTheConfigurationExits78(t *testing.T) {
 	}{
 		{"a missing database file", []string{"--database", "sqlite://" + s.path("nowhere.db")}, "nowhere.db"},
 		{"a database without the table", []string{"--database", "sqlite://" + empty}, "fleet_deckies"},
-		{"a scheme nobody speaks", []string{"--database", "oracle://x"}, "oracle"},
+		{"a scheme nobody speaks", []string{"--database", "oracle://x"}, "postgres://"},
 		{"an interval that is none", []string{"--interval", "soon"}, "interval"},
 		{"a bus nobody knows", []string{"--bus", "carrier-pigeon"}, "carrier-pigeon"},
 		{"a state directory that is a file", []string{"--state-dir", file}, "a-file"},

@@ -20,6 +20,9 @@ func TestForeignStateIsPutRight(t *testing.T) {
 		s.db.foreignState(t, "put-01", wrong)
 		eventually(t, settle, func() error {
 			last := s.sub.last(t, "put-01").payload
+			if err := s.db.state(t, "put-01", "failed"); err != nil {
+				return err
+			}
 			return unless(last.State == "failed" && last.PreviousState != nil && *last.PreviousState == wrong, "last event %+v", last)
 		})
 		must(t, s.db.state(t, "put-01", "failed"))

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -76,8 +77,21 @@ func (s *stage) flags() []string {
 func (s *stage) start(more ...string) {
 	s.t.Helper()
 	must(s.t, os.MkdirAll(s.path("state"), 0o700))
+	before := s.starts()
 	p := startDaemon(s.t, s.path("daemon.log"), append(append([]string{"serve"}, s.flags()...), more...)...)
 	s.daemon = p
+	eventually(s.t, soon, func() error { // before that a TERM would find no handler
+		return unless(s.starts() > before || !p.alive(), "the daemon does not say that it has started")
+	})
+}
+
+// starts counts how often a daemon of this stage has said that it started.
+func (s *stage) starts() int {
+	log, err := os.ReadFile(s.path("daemon.log"))
+	if err != nil {
+		return 0
+	}
+	return strings.Count(string(log), `"message":"decnet-fleetd started"`)
 }
 
 // startDaemon runs the binary under test. At the end of the test it gets TERM and must exit with 0, with no panic and no

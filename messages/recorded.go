@@ -57,3 +57,7 @@ type HoldsObserved struct {
 	Mutate   time.Time // the same for this decky alone
 	Redeploy time.Time // state changes only: many containers vanish at once and nothing has started yet
 }
+
+// RowWritten tells the source of records that a row was just written by the store: what the source told of it is no
+// longer what the fleet knows, so it tells it again with the next reading.
+type RowWritten struct{ Name string }

@@ -53,7 +53,11 @@ func (f *Fleet) record(name string, m *member, r messages.RecordedObserved) bool
 	if r.ReadAt.Before(m.recorded.ReadAt) {
 		return false
 	}
+	same := sameRecord(m.recorded, r)
 	m.recorded = r
+	if same {
+		return false
+	}
 	f.weigh(name, m)
 	f.tell(m, r)
 	return m.renew()
@@ -69,6 +73,7 @@ func (f *Fleet) replied(c *supervise.Ctx, r messages.RowReply) {
 		return
 	}
 	if r.Outcome != messages.Withdrawn {
+		f.cfg.Sources[messages.SourceRecorded].Tell(messages.RowWritten{Name: r.Name}) // a full mailbox: the audit finds it
 		m.recorded = messages.RecordedObserved{Presence: r.Presence, Row: r.Row, ReadAt: r.At}
 		f.weigh(r.Name, m)
 		if m.renew() {
@@ -152,4 +157,11 @@ func latest(a, b time.Time) time.Time {
 		return b
 	}
 	return a
+}
+
+// sameRecord says whether a reading tells nothing new: the store's own writes come back with the next one.
+func sameRecord(a, b messages.RecordedObserved) bool {
+	x, y := a.Row, b.Row
+	return a.Presence == b.Presence && x.State == y.State && x.IP == y.IP && x.HasConfig == y.HasConfig && x.Digest == y.Digest &&
+		x.LastError == y.LastError && slices.Equal(x.Services, y.Services)
 }

@@ -69,3 +69,5 @@ func (d *observed) view() any {
 	}
 	return nil
 }
+
+func (d *observed) forget(string) {} // nobody but the source itself changes what it told

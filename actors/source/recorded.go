@@ -9,7 +9,7 @@ import (
 
 // recorded remembers what it told of the rows: a sum of each, for the rows themselves are the fleet's to keep.
 type recorded struct {
-	sums map[string]uint64 // by name; nil: nothing was told yet
+	sums map[string]uint64 // by name; 0: to be told again; nil: nothing was told yet
 	seed maphash.Seed
 	down *messages.SourceDown // what was told last, if it was that
 }
@@ -49,7 +49,7 @@ func (d *recorded) take(rows []messages.Recorded) (changed []messages.Recorded, 
 	return changed, gone
 }
 
-// sum is never 0, which stands for a row that was not told.
+// sum is never 0.
 func (d *recorded) sum(r messages.Recorded) uint64 {
 	flat := struct {
 		services, ip, digest, state, lastError string
@@ -57,6 +57,13 @@ func (d *recorded) sum(r messages.Recorded) uint64 {
 		lastMutated                            float64
 	}{strings.Join(r.Services, "\x00"), r.IP, r.Digest, r.State, r.LastError, r.HasConfig, r.LastMutated}
 	return maphash.Comparable(d.seed, flat) | 1
+}
+
+// forget keeps the name, so that a row that is gone by then is told as gone.
+func (d *recorded) forget(name string) {
+	if d.sums != nil {
+		d.sums[name] = 0
+	}
 }
 
 func (d *recorded) view() any {

@@ -45,6 +45,8 @@ type Source struct {
 type told interface {
 	diff(r messages.Reading, full bool) (msg any, health messages.ComponentStatus)
 	view() any
+	// forget makes the next reading tell one item again, whether or not it changed.
+	forget(name string)
 }
 
 // stamped sets the stamp of a message to the fleet.
@@ -97,6 +99,8 @@ func (s *Source) Receive(c *supervise.Ctx, msg any) {
 		s.done <- struct{}{}
 	case messages.RereadWanted:
 		s.look()
+	case messages.RowWritten:
+		s.known.forget(m.Name)
 	case messages.GetView:
 		s.tellAll(c)
 	case messages.Tick:

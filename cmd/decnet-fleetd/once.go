@@ -53,8 +53,13 @@ func runOnce(ctx context.Context, s config.Settings, o onceOptions, log zerolog.
 	return report, nil
 }
 
+// passWithin bounds a pass. The fleet ends it much earlier; this is for a fleet that does not.
+const passWithin = time.Minute
+
 // pass asks the fleet for one pass.
 func (n *node) pass(ctx context.Context, q messages.GetPass) (messages.PassReport, error) {
+	ctx, cancel := context.WithTimeout(ctx, passWithin)
+	defer cancel()
 	a, err := n.fleet.Ask(ctx, q)
 	if err != nil {
 		return messages.PassReport{}, err
