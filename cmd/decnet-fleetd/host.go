@@ -42,7 +42,7 @@ func prepare(s config.Settings, feed view.Feed, log zerolog.Logger) (parts, erro
 	}
 	p.docker = engine
 	if s.Bus != config.BusOff {
-		p.dialer = &bus.Dialer{Where: bus.Locator{Explicit: s.BusSocket, Home: os.Getenv("HOME")}, Instance: p.instance, Now: time.Now}
+		p.dialer = &bus.Dialer{Where: busLocator(s.BusSocket), Instance: p.instance, Now: time.Now}
 	}
 	p.counters = func() map[string]int64 { return adapterCounters(p.db, engine) }
 	return p, nil
