@@ -132,7 +132,6 @@ func TestAFaultOfTheConfigurationExits78(t *testing.T) {
 		flag []string
 		says string
 	}{
-		{"a missing database file", []string{"--database", "sqlite://" + s.path("nowhere.db")}, "nowhere.db"},
 		{"a database without the table", []string{"--database", "sqlite://" + empty}, "fleet_deckies"},
 		{"a scheme nobody speaks", []string{"--database", "oracle://x"}, "postgres://"},
 		{"an interval that is none", []string{"--interval", "soon"}, "interval"},
@@ -268,6 +267,23 @@ func TestAGarbledBusLosesNothing(t *testing.T) {
 			s.reaches("d1", "running", soon)
 		})
 	}
+}
+
+// TestAMissingDatabaseIsWaitedFor: DECNET makes its database when it first starts, which may be after us.
+func TestAMissingDatabaseIsWaitedFor(t *testing.T) {
+	s := newStage(t, &engine{host: "unix:///nonexistent/docker.sock"}, declare("d1", "ssh"))
+	s.engine.host = "unix://" + simulate(t, s.path("docker.sock"), map[string]string{"d1-ssh": "running"})
+	must(t, s.db.sql.Close())
+	for _, end := range []string{"", "-wal", "-shm"} {
+		_ = os.Remove(s.db.path + end)
+	}
+	s.start()
+	eventually(t, prompt, func() error { return unless(strings.Contains(s.daemon.tail(), "decnet.db"), "%s", s.daemon.tail()) })
+	made := newDatabase(t, s.path("made.db"))
+	must(t, made.sql.Close())
+	must(t, os.Rename(made.path, s.db.path))
+	s.db = openDatabase(t, s.db.path)
+	s.reaches("d1", "running", soon)
 }
 
 // TestAReadOnlyDatabaseIsSaid and nothing is lost: with the right to write back, the row is.

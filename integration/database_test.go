@@ -27,17 +27,13 @@ type database struct {
 // newDatabase makes the file with the schema DECNET's migrations make, and the connection settings of its API.
 func newDatabase(t *testing.T, path string) *database {
 	t.Helper()
-	pool, err := sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(30000)&_pragma=journal_mode(wal)&_pragma=synchronous(1)")
-	must(t, err)
-	pool.SetMaxOpenConns(4)
-	t.Cleanup(func() { _ = pool.Close() })
+	db := openDatabase(t, path)
 	text, err := os.ReadFile("testdata/db_schema.json")
 	must(t, err)
 	var schema struct {
 		DDL map[string][]string `json:"sqlite_ddl"`
 	}
 	must(t, json.Unmarshal(text, &schema))
-	db := &database{path: path, sql: pool}
 	for _, table := range schema.DDL {
 		for _, statement := range table {
 			db.exec(t, statement)
@@ -45,6 +41,16 @@ func newDatabase(t *testing.T, path string) *database {
 	}
 	db.exec(t, "INSERT INTO alembic_version VALUES ('4a914b1d62a0')")
 	return db
+}
+
+// openDatabase opens a file that is there, or will be.
+func openDatabase(t *testing.T, path string) *database {
+	t.Helper()
+	pool, err := sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(30000)&_pragma=journal_mode(wal)&_pragma=synchronous(1)")
+	must(t, err)
+	pool.SetMaxOpenConns(4)
+	t.Cleanup(func() { _ = pool.Close() })
+	return &database{path: path, sql: pool}
 }
 
 // url is the database as the flag --database takes it.

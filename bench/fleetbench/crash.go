@@ -135,6 +135,9 @@ func term(ctx context.Context, b *bench) ([]report.Row, error) {
 		}
 		state := "running"
 		for round := range b.pick(50, 8) {
+			if err := h.Answers(ctx); err != nil { // a process that has not come so far dies by the signal, as any does
+				return err
+			}
 			mark := h.Seen.Len()
 			if err := h.Engine.Flip(ctx, n); err != nil {
 				return err

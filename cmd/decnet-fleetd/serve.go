@@ -68,7 +68,6 @@ type daemon struct {
 	feed     *console.Feed
 	log      zerolog.Logger
 	asked    chan string // why we were asked to stop
-	node     *node
 }
 
 func (d *daemon) run(ctx context.Context, p parts) error {
@@ -78,13 +77,12 @@ func (d *daemon) run(ctx context.Context, p parts) error {
 		default: // asked already
 		}
 	}
+	p.init = func(ctx context.Context) error { return p.db.Init(ctx, d.settings.CreateSchema) }
 	n, err := assemble(p)
 	if err != nil {
 		return err
 	}
-	d.node = n
 	n.thrift()
-	n.lease.init = func(ctx context.Context) error { return p.db.Init(ctx, d.settings.CreateSchema) }
 	if err := d.servers(ctx, n); err != nil {
 		return errors.Join(err, d.end(n))
 	}

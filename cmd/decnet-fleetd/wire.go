@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
@@ -76,6 +77,8 @@ type parts struct {
 	docker source.Observer
 	dialer publisher.Dialer // nil: the bus is off
 	feed   view.Feed
+	// init makes our tables, for a database that was not there at the start; nil: nothing.
+	init   func(ctx context.Context) error
 	dryRun bool
 	silent bool // one pass: no heartbeat, no control
 	stop   func(reason string)
@@ -94,7 +97,7 @@ const (
 
 // assemble starts all actors. It connects to nothing: that is the sources' business.
 func assemble(p parts) (*node, error) {
-	n := &node{lease: &heldLease{Leases: p.db}, fleetPost: &post{}}
+	n := &node{lease: &heldLease{Leases: p.db, init: p.init}, fleetPost: &post{}}
 	viewPost, publisherPost, pulsePost := &post{}, &post{}, &post{}
 	sys, err := supervise.New(supervise.Config{Now: time.Now, Jitter: mathrand.Float64, Log: p.log,
 		OnEvent: func(e supervise.Event) { onEvent(e, n.fleetPost, viewPost) }})

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -164,6 +165,17 @@ func (h *Host) Serve(wrapper ...string) error {
 	p, err := h.launch(Program{Log: h.Path("daemon.log"), Path: args[0], Args: args[1:]})
 	h.Daemon = p
 	return err
+}
+
+// Answers waits until the daemon answers on its control socket.
+func (h *Host) Answers(ctx context.Context) error {
+	return Until(ctx, patience, func() error {
+		c, err := (&net.Dialer{}).DialContext(ctx, "unix", h.Path("control.sock"))
+		if err != nil {
+			return err
+		}
+		return c.Close()
+	})
 }
 
 // Once runs `reconcile --once` to its end.
