@@ -56,8 +56,7 @@ type Store struct {
 	resting bool // the pause after a transaction, or a backoff
 	fails   int
 	broken  string // what the database last said; "" while it works
-	began   time.Time
-	unsent  []any // replies the fleet's full mailbox refused; nothing is written before they are told
+	unsent  []any  // replies the fleet's full mailbox refused; nothing is written before they are told
 
 	token int64 // 0: not the owner
 	watch watch
@@ -77,10 +76,12 @@ type (
 		replies []messages.RowReply
 		outbox  []messages.OutboxRow
 		err     error
+		took    time.Duration
 	}
 	acknowledged struct {
-		ids []int64
-		err error
+		ids  []int64
+		err  error
+		took time.Duration
 	}
 	looked struct {
 		lease messages.Lease
@@ -177,14 +178,15 @@ func (s *Store) next(c *supervise.Ctx) {
 }
 
 func (s *Store) apply(c *supervise.Ctx) {
-	batch, token, began := s.orders.take(), s.token, c.Now()
+	batch, token := s.orders.take(), s.token
 	if len(batch) == 0 {
 		return
 	}
-	s.running, s.began = batch, began
+	s.running = batch
 	s.ask(c, "apply", func(ctx context.Context) any {
+		began := c.Now()
 		replies, outbox, err := s.cfg.Rows.Apply(ctx, token, batch)
-		return applied{replies: replies, outbox: outbox, err: err}
+		return applied{replies: replies, outbox: outbox, err: err, took: c.Now().Sub(began)}
 	})
 }
 
@@ -206,7 +208,7 @@ func (s *Store) applied(c *supervise.Ctx, m applied) {
 		s.unsent = append(s.unsent, r)
 	}
 	s.send(c)
-	s.rest(c, pause(c.Now().Sub(s.began)))
+	s.rest(c, pause(m.took))
 }
 
 // resend is how long the store waits for a fleet whose mailbox is full. Chosen: nothing depends on it.
@@ -229,9 +231,11 @@ const maxAcks = 4 * MaxBatch
 
 func (s *Store) acknowledge(c *supervise.Ctx) {
 	ids := s.acks[:min(len(s.acks), maxAcks)]
-	s.acks, s.began = s.acks[len(ids):], c.Now()
+	s.acks = s.acks[len(ids):]
 	s.ask(c, "acknowledge", func(ctx context.Context) any {
-		return acknowledged{ids: ids, err: s.cfg.Rows.Acknowledge(ctx, ids)}
+		began := c.Now()
+		err := s.cfg.Rows.Acknowledge(ctx, ids)
+		return acknowledged{ids: ids, err: err, took: c.Now().Sub(began)}
 	})
 }
 
@@ -242,7 +246,7 @@ func (s *Store) acknowledged(c *supervise.Ctx, m acknowledged) {
 		return
 	}
 	s.works(c)
-	s.rest(c, pause(c.Now().Sub(s.began)))
+	s.rest(c, pause(m.took))
 }
 
 // ask runs one piece of work at the database and brings its answer back into the mailbox.
