@@ -11,6 +11,7 @@ type ComponentStatus struct {
 	Since          Moment  `json:"since"`
 	LatencySeconds float64 `json:"latency_seconds,omitempty"`
 	Detail         string  `json:"detail,omitempty"`
+	Waiting        int64   `json:"waiting,omitempty"` // outbox: transitions that no sink has acknowledged
 }
 
 // Held says what is not done although it is wanted, and why.

@@ -104,7 +104,7 @@ func (r *reporter) bus(p *Publisher) messages.ComponentStatus {
 func (r *reporter) queue(p *Publisher) messages.ComponentStatus {
 	s := messages.ComponentStatus{Component: "outbox", State: "ok"}
 	n := max(int64(p.f.lanes.rows), p.depthBehind())
-	s.Detail = fmt.Sprintf("depth %d, parked %d", n, p.f.count.Parked)
+	s.Detail, s.Waiting = fmt.Sprintf("depth %d, parked %d", n, p.f.count.Parked), n
 	switch {
 	case !p.owner:
 		s.State, s.Detail = "standby", ""

@@ -127,7 +127,7 @@ func (v *View) status(now time.Time) messages.Status {
 	for _, w := range v.fleet.Warnings {
 		s.Warnings = append(s.Warnings, w.Error())
 	}
-	s.OutboxDepth = s.Counters["outbox_depth"]
+	s.OutboxDepth = v.components["outbox"].Waiting
 	return s
 }
 

@@ -28,7 +28,7 @@ func stage(t *testing.T, story func(v *supervise.Ref, feed *list)) {
 		v := sys.Spawn(supervise.Spec{Kind: "view", ID: "view", New: func() supervise.Receiver {
 			return New(Config{HostUUID: "local", Version: "v", Instance: "i", PID: 1, Feed: feed,
 				Actors: func() map[string]supervise.Stats { return map[string]supervise.Stats{"d1": {Restarts: 2}} },
-				Extra:  func() map[string]int64 { return map[string]int64{"outbox_depth": 7} }})
+				Extra:  func() map[string]int64 { return map[string]int64{"containers": 3} }})
 		}})
 		synctest.Wait()
 		story(v, feed)
@@ -55,15 +55,16 @@ func TestStatusCountsRowsAndNamesWhatIsHeld(t *testing.T) {
 		v.Tell(messages.DeckyReported{Status: messages.DeckyStatus{Name: "d1", State: "running", Held: &messages.Held{What: "delete", Why: "no witness"}}})
 		v.Tell(messages.DeckyReported{Status: messages.DeckyStatus{Name: "d3"}})
 		v.Tell(messages.DeckyGone{Name: "d3"})
+		v.Tell(messages.ComponentReported{Status: messages.ComponentStatus{Component: "outbox", Waiting: 7}})
 		s := ask[messages.Status](t, v, messages.GetStatus{})
-		if s.Deckies["running"] != 2 || len(s.Deckies) != 1 || len(s.Held) != 1 || s.Held[0].Name != "d1" || s.OutboxDepth != 7 {
+		if s.Deckies["running"] != 2 || len(s.Deckies) != 1 || len(s.Held) != 1 || s.Held[0].Name != "d1" || s.OutboxDepth != 7 || s.Counters["containers"] != 3 {
 			t.Errorf("%+v", s)
 		}
 		deckies := ask[[]messages.DeckyStatus](t, v, messages.GetDeckies{})
 		if len(deckies) != 2 || deckies[0].Name != "d1" || deckies[0].Restarts != 2 {
 			t.Errorf("%+v", deckies)
 		}
-		if len(feed.all) != 1 || feed.all[0].Type != "held" {
+		if len(feed.all) != 1 || feed.all[0].Type != "held" { // a component without a state is no event
 			t.Errorf("events %+v", feed.all)
 		}
 	})

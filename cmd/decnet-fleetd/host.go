@@ -14,6 +14,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/decnet/decnet-fleetd/actors/publisher"
 	"github.com/decnet/decnet-fleetd/actors/store"
 	"github.com/decnet/decnet-fleetd/actors/view"
 	"github.com/decnet/decnet-fleetd/adapters/bus"
@@ -44,7 +45,8 @@ func prepare(s config.Settings, feed view.Feed, log zerolog.Logger) (parts, erro
 	if s.Bus != config.BusOff {
 		p.dialer = &bus.Dialer{Where: busLocator(s.BusSocket), Instance: p.instance, Now: time.Now}
 	}
-	p.counters = func() map[string]int64 { return adapterCounters(p.db, engine) }
+	p.stats = &publisher.Stats{}
+	p.counters = func() map[string]int64 { return adapterCounters(p.db, engine, p.stats.Counts()) }
 	return p, nil
 }
 
@@ -53,11 +55,13 @@ func openDatabase(s config.Settings, p parts) (*database.DB, error) {
 		Digest: deckyconfig.Digest, Now: time.Now, Queue: s.Bus != config.BusOff, Installs: []string{s.InstallDir}, Audit: s.Interval})
 }
 
-func adapterCounters(db *database.DB, engine *docker.Runtime) map[string]int64 {
+func adapterCounters(db *database.DB, engine *docker.Runtime, bus publisher.Counts) map[string]int64 {
 	st := engine.Stats()
 	return map[string]int64{"docker_events": st.Events, "docker_relists": st.Relists, "docker_looks": st.Looks,
 		"docker_stream_reconnects": max(0, st.Connects-1), "docker_list_microseconds": st.ListTime.Microseconds(),
-		"containers": st.Containers, "publish_coalesced": db.Coalesced(), "wal_bytes": db.WALSize()}
+		"containers": st.Containers, "publish_coalesced": db.Coalesced(),
+		"published": bus.Sent, "acknowledged": bus.Acked, "resent": bus.Resent, "replayed": bus.Replayed, "parked": bus.Parked,
+		"bus_links": bus.Links, "wal_bytes": db.WALSize()}
 }
 
 // firstCheck looks at the database once before anything starts: what waiting cannot mend is a fault of the

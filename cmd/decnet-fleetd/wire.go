@@ -87,6 +87,7 @@ type parts struct {
 	ignoreStop, takeover bool
 
 	counters func() map[string]int64
+	stats    *publisher.Stats
 }
 
 // Mailboxes. The store's and the fleet's must hold a message of every decky; a decky's orders and replies are one each.
@@ -124,7 +125,7 @@ func (n *node) delivery(p parts, publisherPost, pulsePost *post) {
 		n.publisher = n.sys.Spawn(supervise.Spec{Kind: "publisher", ID: "publisher", Group: "delivery", Subsystem: true, Mailbox: bigMailbox,
 			New: func() supervise.Receiver {
 				return publisher.New(publisher.Config{Outbox: p.db, Dialer: p.dialer, Store: n.store, Pulse: pulsePost, View: n.view,
-					Instance: p.instance, Jitter: mathrand.Float64, Policy: publisher.Policy{Replay: p.replay}})
+					Instance: p.instance, Jitter: mathrand.Float64, Policy: publisher.Policy{Replay: p.replay}, Stats: p.stats})
 			}})
 		publisherPost.ref.Store(n.publisher)
 	}
