@@ -108,6 +108,7 @@ func (b *bench) all(ctx context.Context, root string, chosen []measurement) erro
 		if err != nil {
 			failed = append(failed, fmt.Errorf("%s: %w", m.key, err))
 			fmt.Fprintln(os.Stderr, "   failed:", err)
+			rows = report.BrokeOff(rows, m.key, m.what, err)
 		}
 		r.Rows = append(r.Rows, rows...)
 		_ = report.Table(os.Stderr, rows) // the whole table follows

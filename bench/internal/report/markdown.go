@@ -42,6 +42,7 @@ func newest(runs []Run) []stood {
 		if run.Quick {
 			continue
 		}
+		rows = slices.DeleteFunc(rows, func(s stood) bool { return strings.HasSuffix(s.Key, brokenKey) && measures(run, prefix(s.Key)) })
 		for _, r := range run.Rows {
 			i := slices.IndexFunc(rows, func(s stood) bool { return s.Key == r.Key })
 			switch {
@@ -54,6 +55,11 @@ func newest(runs []Run) []stood {
 	}
 	slices.SortStableFunc(rows, func(a, b stood) int { return slices.Index(Order, prefix(a.Key)) - slices.Index(Order, prefix(b.Key)) })
 	return rows
+}
+
+// measures says whether a run has rows of a measurement: then an older failure of it is history.
+func measures(run Run, key string) bool {
+	return slices.ContainsFunc(run.Rows, func(r Row) bool { return prefix(r.Key) == key })
 }
 
 // Order is that of the measurements in the document.

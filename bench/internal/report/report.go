@@ -40,6 +40,21 @@ func (r Row) Verdict() string {
 	return "NO"
 }
 
+// brokenKey marks the row that says that a measurement broke off.
+const brokenKey = "/broke-off"
+
+// BrokeOff is what is left of a measurement that could not be made to its end: nothing in it holds, and a row says why.
+func BrokeOff(rows []Row, key, what string, err error) []Row {
+	left := slices.Clone(rows)
+	for i := range left {
+		if left[i].OK && left[i].Hold != "" {
+			left[i].OK, left[i].Measured = false, left[i].Measured+" (broke off)"
+		}
+	}
+	why, _, _ := strings.Cut(err.Error(), "\n")
+	return append(left, Row{Key: key + brokenKey, What: what, Hold: "measured to the end", Measured: why})
+}
+
 // Machine is what a number depends on besides the product.
 type Machine struct {
 	CPU    string `json:"cpu"`

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"errors"
 	"math"
 	"os"
 	"path/filepath"
@@ -70,5 +71,21 @@ func TestDocumentShowsTheNewestOfEveryRow(t *testing.T) {
 	}
 	if strings.Contains(string(text), "hurried") || strings.Contains(string(text), "no simulator") {
 		t.Errorf("a worse value was preferred:\n%s", text)
+	}
+}
+
+func TestWhatBrokeOffDoesNotHold(t *testing.T) {
+	rows := []Row{{Key: "term/1", Hold: "≤ 1 s", Measured: "20 ms", OK: true}, {Key: "term/2", Measured: "7"}}
+	got := BrokeOff(rows, "term", "the end", errors.New("exit code -1\nand its log"))
+	if len(got) != 3 || got[0].Verdict() != "NO" || got[1].Verdict() != "" || got[2].Verdict() != "NO" || got[2].Measured != "exit code -1" || !rows[0].OK {
+		t.Errorf("%+v", got)
+	}
+	broken := Run{Date: time.Unix(1, 0), Rows: got}
+	if left := newest([]Run{broken}); len(left) != 3 {
+		t.Errorf("the document hides it: %+v", left)
+	}
+	again := Run{Date: time.Unix(2, 0), Rows: rows}
+	if left := newest([]Run{broken, again}); len(left) != 2 || left[0].Verdict() != "yes" {
+		t.Errorf("measured again, but %+v", left)
 	}
 }
