@@ -53,6 +53,10 @@ type RowChange struct {
 	ServicesJSON string
 	ConfigJSON   string
 	IP           string
+	// What ServicesJSON and ConfigJSON mean, so that nobody has to parse them again. An empty Digest: parse them.
+	Services    []string
+	Digest      string
+	LastMutated float64
 	// LastError is written where SetLastError; "" writes NULL.
 	SetLastError bool
 	LastError    string

@@ -56,6 +56,7 @@ func order(o observations, kind messages.ChangeKind, transition string, state me
 func content(c *messages.RowChange, o observations) *messages.RowChange {
 	d := o.declared.Entry
 	c.SetContent, c.ServicesJSON, c.ConfigJSON, c.IP = true, d.ServicesJSON, d.ConfigJSON, d.IP
+	c.Services, c.Digest, c.LastMutated = d.Services, d.Digest, d.LastMutated
 	return c
 }
 

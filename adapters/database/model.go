@@ -127,7 +127,13 @@ func (a *attempt) after(c messages.RowChange, before messages.Recorded) messages
 	if !s.content {
 		services = a.rows[c.Name].services
 	}
-	got := a.db.rows.content(raw{name: []byte(c.Name), services: services, config: []byte(literal(c.ConfigJSON)), hasConfig: w.DeckyConfig != nil})
+	written := raw{name: []byte(c.Name), services: services, config: []byte(literal(c.ConfigJSON)), hasConfig: w.DeckyConfig != nil}
+	var got content
+	if s.content && c.Digest != "" && w.Services == c.ServicesJSON && w.DeckyConfig != nil && *w.DeckyConfig == c.ConfigJSON {
+		got = a.db.rows.know(written, content{services: c.Services, digest: c.Digest, lastMutated: c.LastMutated})
+	} else {
+		got = a.db.rows.content(written)
+	}
 	r.Services, r.HasConfig, r.Digest, r.LastMutated = got.services, w.DeckyConfig != nil, got.digest, got.lastMutated
 	if s.content {
 		r.IP = clip(literal(c.IP), maxWord)
