@@ -29,20 +29,33 @@ func (d *observed) diff(r messages.Reading, full bool) (any, messages.ComponentS
 	}
 	c := messages.RuntimeChanged{Full: full, EventAt: m.EventAt, Cause: m.Cause, ReadAt: m.ReadAt}
 	if full {
-		d.sums, d.down, d.seed = make(map[string]uint64, len(m.Containers)), nil, maphash.MakeSeed()
+		d.begin(m.Containers)
+		c.Changed = m.Containers
+		return c, health("ok", "")
 	}
-	if c.Changed, c.Gone = d.take(m); m.Full && !full {
+	if c.Changed, c.Gone = d.take(m); m.Full {
 		c.Drift = len(c.Changed) + len(c.Gone)
 	}
 	return c, health("ok", "")
 }
+
+// begin keeps the sums of a whole list.
+func (d *observed) begin(all []messages.Container) {
+	d.sums, d.down, d.seed = make(map[string]uint64, len(all)), nil, maphash.MakeSeed()
+	for _, x := range all {
+		d.sums[x.ID] = d.sum(x)
+	}
+}
+
+// sum is never 0.
+func (d *observed) sum(x messages.Container) uint64 { return maphash.Comparable(d.seed, x) | 1 }
 
 // take keeps the sums of a reading and says what it changed. A container that was asked for and not answered is gone.
 func (d *observed) take(m messages.RuntimeRead) (changed []messages.Container, gone []string) {
 	there := make(map[string]bool, len(m.Containers))
 	for _, x := range m.Containers {
 		there[x.ID] = true
-		if sum := maphash.Comparable(d.seed, x) | 1; d.sums[x.ID] != sum {
+		if sum := d.sum(x); d.sums[x.ID] != sum {
 			changed = append(changed, x)
 			d.sums[x.ID] = sum
 		}
