@@ -51,3 +51,13 @@ type DeckyCrashed struct {
 
 // StoreFailing tells the fleet that writing does not work at the moment; a zero Fault says that it works again.
 type StoreFailing struct{ Fault Fault }
+
+// OrdersLost tells a decky that its order at the store may never be answered: store or fleet have just restarted. What is
+// still wanted is ordered again; the store's comparison keeps it from happening twice.
+type OrdersLost struct{}
+
+// StoreRestarted tells the fleet that the store forgot what it was ordered.
+type StoreRestarted struct{}
+
+// ReportsWanted asks an actor to tell the view everything once more: the view has just restarted and knows nothing.
+type ReportsWanted struct{}

@@ -55,6 +55,8 @@ func (d *Decky) Receive(c *supervise.Ctx, msg any) {
 		d.tick(c, m)
 	case messages.PassMark:
 		d.mark = &m
+	case messages.ReportsWanted:
+		d.told = false
 	default:
 		d.o = fold(d.o, msg)
 	}

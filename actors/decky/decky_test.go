@@ -174,6 +174,15 @@ func TestAFullStoreIsAskedAgain(t *testing.T) {
 	})
 }
 
+func TestALostOrderIsGivenAgain(t *testing.T) {
+	stage(t, func(p *play) {
+		p.say(declared("ssh"), row("running", "ssh"), runs("ssh", "exited"))
+		p.wait(time.Second)
+		p.say(messages.OrdersLost{})
+		p.transcript("0.0s update running→failed state_changed", "1.0s update running→failed state_changed")
+	})
+}
+
 func TestAPassIsMarkedWhenTheOrderIsAnswered(t *testing.T) {
 	stage(t, func(p *play) {
 		p.say(declared("ssh"), row("running", "ssh"), runs("ssh", "exited"), messages.PassMark{Token: 1})

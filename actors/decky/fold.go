@@ -65,6 +65,8 @@ func fold(o observations, msg any) observations {
 		o.rereadAt = m.At
 	case messages.RowReply:
 		o = foldReply(o, m)
+	case messages.OrdersLost:
+		o.flight = nil
 	}
 	return foldFlips(foldIntent(o))
 }

@@ -38,6 +38,7 @@ type Fleet struct {
 	roll roll
 	seen *sightings
 
+	again  bool // an earlier incarnation crashed: a reply may have been lost with it
 	open   bool
 	heard  map[messages.Source]bool      // has answered or failed
 	readAt map[messages.Source]time.Time // when its last usable reading began
@@ -94,7 +95,7 @@ func New(cfg Config) *Fleet {
 func (f *Fleet) Receive(c *supervise.Ctx, msg any) {
 	switch m := msg.(type) {
 	case supervise.Started:
-		f.start(c)
+		f.start(c, m)
 	case supervise.Stopping:
 	case messages.Tick:
 		f.tick(c, m)
@@ -120,6 +121,14 @@ func (f *Fleet) Receive(c *supervise.Ctx, msg any) {
 // asked handles what deckies and operators want.
 func (f *Fleet) asked(c *supervise.Ctx, msg any) {
 	switch m := msg.(type) {
+	case messages.StoreRestarted:
+		f.everybody(c, messages.OrdersLost{})
+	case messages.ReportsWanted:
+		f.everybody(c, m)
+		for _, s := range f.cfg.Sources {
+			s.Tell(m) // a source that is too busy reports with its next change
+		}
+		f.later(c)
 	case messages.FactsWanted:
 		f.facts(f.roll[m.Name], m.Name)
 	case messages.RereadAsked:
@@ -138,7 +147,8 @@ func (f *Fleet) asked(c *supervise.Ctx, msg any) {
 	}
 }
 
-func (f *Fleet) start(c *supervise.Ctx) {
+func (f *Fleet) start(c *supervise.Ctx, m supervise.Started) {
+	f.again = m.Incarnation > 1
 	for _, s := range f.cfg.Sources {
 		s.Tell(messages.GetView{})
 	}

@@ -35,7 +35,18 @@ func (f *Fleet) hire(c *supervise.Ctx, name string, m *member) {
 	}
 	m.ref = c.Spawn(f.cfg.Child(name))
 	m.holds = f.holdsOf(name)
+	if f.again {
+		f.tell(m, messages.OrdersLost{})
+	}
 	f.facts(m, name)
+}
+
+// everybody tells all deckies.
+func (f *Fleet) everybody(c *supervise.Ctx, msg any) {
+	for _, m := range f.roll {
+		f.tell(m, msg)
+	}
+	f.mind(c)
 }
 
 // facts tells a decky everything known about it.

@@ -109,6 +109,8 @@ func (p *Publisher) Receive(c *supervise.Ctx, msg any) {
 		p.reread(c)
 	case messages.PublishNow:
 		p.f.say(messages.Frame{Topic: m.Topic, Body: envelope(string(m.Payload), m.Type)})
+	case messages.ReportsWanted:
+		p.report.told = [2]messages.ComponentStatus{}
 	case messages.GetQuiesced:
 		p.quiesced(c)
 	case wakeUp:

@@ -99,6 +99,8 @@ func (s *Source) Receive(c *supervise.Ctx, msg any) {
 		s.done <- struct{}{}
 	case messages.RereadWanted:
 		s.look()
+	case messages.ReportsWanted:
+		s.cfg.View.Tell(messages.ComponentReported{Status: s.status})
 	case messages.RowWritten:
 		s.known.forget(m.Name)
 	case messages.GetView:

@@ -94,8 +94,18 @@ func (s *Store) standby(c *supervise.Ctx, l messages.Lease) {
 // owner tells everybody who publishes or beats whether this process may.
 func (s *Store) owner(c *supervise.Ctx, is bool, state, detail string) {
 	s.tellOwner(messages.OwnershipChanged{Owner: is, Token: s.token})
-	s.cfg.View.Tell(messages.ComponentReported{Status: messages.ComponentStatus{Component: "lease", State: state, Detail: detail,
-		Since: messages.Moment{Time: c.Now()}}})
+	s.lease = messages.ComponentStatus{Component: "lease", State: state, Detail: detail, Since: messages.Moment{Time: c.Now()}}
+	s.cfg.View.Tell(messages.ComponentReported{Status: s.lease})
+}
+
+// reportAll tells a view that knows nothing yet.
+func (s *Store) reportAll(c *supervise.Ctx) {
+	if s.lease.Component != "" {
+		s.cfg.View.Tell(messages.ComponentReported{Status: s.lease})
+	}
+	if s.broken != "" {
+		s.report(c, "degraded", s.broken)
+	}
 }
 
 // tellOwner is heard by those who come up later too: they ask.

@@ -60,6 +60,7 @@ type Store struct {
 
 	token int64 // 0: not the owner
 	watch watch
+	lease messages.ComponentStatus // as last reported
 }
 
 // New returns the actor; give it to a supervise.Spec.
@@ -98,6 +99,10 @@ type (
 func (s *Store) Receive(c *supervise.Ctx, msg any) {
 	switch m := msg.(type) {
 	case supervise.Started:
+		if m.Incarnation > 1 {
+			s.unsent = append(s.unsent, messages.StoreRestarted{})
+			s.send(c)
+		}
 		s.look(c)
 	case supervise.Stopping:
 	case messages.RowChange:
@@ -111,6 +116,8 @@ func (s *Store) Receive(c *supervise.Ctx, msg any) {
 	case messages.OutboxAcknowledged:
 		s.acks = append(s.acks, m.IDs...)
 		s.next(c)
+	case messages.ReportsWanted:
+		s.reportAll(c)
 	case messages.GetQuiesced:
 		c.Respond(s.waiting())
 	case messages.OwnershipWanted:

@@ -140,6 +140,7 @@ type scene struct {
 	base                    *base
 	fleet, publisher, pulse *ear
 	store                   *supervise.Ref
+	sys                     *supervise.System
 }
 
 // stage runs a test with a store on that database, in fake time.
@@ -150,7 +151,7 @@ func stage(t *testing.T, b *base, story func(s *scene)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s := &scene{base: b, fleet: &ear{}, publisher: &ear{}, pulse: &ear{}}
+		s := &scene{sys: sys, base: b, fleet: &ear{}, publisher: &ear{}, pulse: &ear{}}
 		s.store = sys.Spawn(supervise.Spec{Kind: "store", ID: "store", Subsystem: true, Mailbox: 1 << 16, New: func() supervise.Receiver {
 			return New(Config{Rows: b, Leases: b, Fleet: s.fleet, Publisher: s.publisher, Pulse: s.pulse, View: &ear{},
 				BootID: "boot", StateDir: "/s", Jitter: func() float64 { return 0.5 }})
@@ -311,4 +312,17 @@ func TestMayTake(t *testing.T) {
 	if w := watched(watch{lease: held, since: now.Add(-time.Hour)}, moved, now); !w.since.Equal(now) {
 		t.Error("a beat must begin the watch anew")
 	}
+}
+
+func TestARestartedStoreSaysThatItForgotItsOrders(t *testing.T) {
+	stage(t, &base{slow: time.Hour}, func(s *scene) {
+		s.store.Tell(change("d1", messages.Failed, 1))
+		synctest.Wait()
+		s.sys.Restart(s.store, "test")
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if got := heard[messages.StoreRestarted](s.fleet); len(got) != 1 {
+			t.Errorf("said %d times", len(got))
+		}
+	})
 }

@@ -13,13 +13,19 @@ import (
 // Feed keeps the list of events and hands it to whoever follows. It numbers them.
 type Feed interface{ Append(e messages.Event) }
 
+// Teller takes messages for another actor; false means that it was not taken.
+type Teller interface{ Tell(msg any) bool }
+
 // Config is what the view needs. All fields but Extra are required.
 type Config struct {
 	HostUUID string
 	Version  string
 	Instance string
 	PID      int
+	Started  time.Time // of the process
 	Feed     Feed
+	// Reporters report everything again when the view asks after a crash.
+	Reporters []Teller
 	// Actors lists the actors whose counters are shown with their deckies.
 	Actors func() map[string]supervise.Stats
 	// Extra returns counters of the adapters; nil means none.
@@ -29,7 +35,6 @@ type Config struct {
 // View is the actor.
 type View struct {
 	cfg        Config
-	started    time.Time
 	deckies    map[string]messages.DeckyStatus
 	components map[string]messages.ComponentStatus
 	fleet      messages.FleetReported
@@ -47,7 +52,7 @@ func New(cfg Config) *View {
 func (v *View) Receive(c *supervise.Ctx, msg any) {
 	switch m := msg.(type) {
 	case supervise.Started:
-		v.started = c.Now()
+		v.start(m)
 	case supervise.Stopping:
 	case messages.DeckyReported:
 		v.decky(c, m.Status)
@@ -68,6 +73,14 @@ func (v *View) Receive(c *supervise.Ctx, msg any) {
 		c.Respond(v.status(c.Now()))
 	case messages.GetDeckies:
 		c.Respond(v.list())
+	}
+}
+
+func (v *View) start(m supervise.Started) {
+	if m.Incarnation > 1 {
+		for _, r := range v.cfg.Reporters {
+			r.Tell(messages.ReportsWanted{}) // whoever is too busy reports with its next change
+		}
 	}
 }
 
@@ -112,7 +125,7 @@ func (v *View) list() []messages.DeckyStatus {
 
 func (v *View) status(now time.Time) messages.Status {
 	s := messages.Status{HostUUID: v.cfg.HostUUID, Version: v.cfg.Version, Instance: v.cfg.Instance, PID: v.cfg.PID, Role: v.role(),
-		StartedAt: messages.Moment{Time: v.started}, UptimeSeconds: now.Sub(v.started).Seconds(),
+		StartedAt: messages.Moment{Time: v.cfg.Started}, UptimeSeconds: now.Sub(v.cfg.Started).Seconds(),
 		Deckies: map[string]int{}, Foreign: v.fleet.Foreign, Rejected: v.fleet.Rejected, Counters: v.count()}
 	for _, name := range slices.Sorted(maps.Keys(v.components)) {
 		s.Components = append(s.Components, v.components[name])

@@ -121,3 +121,38 @@ func TestACommittedTransitionIsAnEventWithItsPayloadVerbatim(t *testing.T) {
 		}
 	})
 }
+
+// told notes that it was asked to report.
+type told struct{ n int }
+
+func (x *told) Tell(m any) bool {
+	if _, is := m.(messages.ReportsWanted); is {
+		x.n++
+	}
+	return true
+}
+
+func TestARestartedViewAsksForEverythingAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sys, err := supervise.New(supervise.Config{Now: time.Now, Jitter: func() float64 { return 0.5 }, Log: zerolog.Nop()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		who := &told{}
+		v := sys.Spawn(supervise.Spec{Kind: "view", ID: "view", New: func() supervise.Receiver {
+			return New(Config{Feed: &list{}, Reporters: []Teller{who}, Actors: func() map[string]supervise.Stats { return nil }})
+		}})
+		synctest.Wait()
+		sys.Restart(v, "test")
+		time.Sleep(time.Second)
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		if err := sys.Shutdown(ctx); err != nil {
+			t.Error(err)
+		}
+		if who.n != 1 {
+			t.Errorf("asked %d times", who.n)
+		}
+	})
+}

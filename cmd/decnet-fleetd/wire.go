@@ -98,7 +98,7 @@ const (
 
 // assemble starts all actors. It connects to nothing: that is the sources' business.
 func assemble(p parts) (*node, error) {
-	n := &node{lease: &heldLease{Leases: p.db, init: p.init}, fleetPost: &post{}}
+	n := &node{lease: &heldLease{Leases: p.db, init: p.init}, fleetPost: &post{}, store: &post{}}
 	viewPost, publisherPost, pulsePost := &post{}, &post{}, &post{}
 	sys, err := supervise.New(supervise.Config{Now: time.Now, Jitter: mathrand.Float64, Log: p.log,
 		OnEvent: func(e supervise.Event) { onEvent(e, n.fleetPost, viewPost) }})
@@ -106,12 +106,13 @@ func assemble(p parts) (*node, error) {
 		return nil, fmt.Errorf("start actors: %w", err)
 	}
 	n.sys = sys
+	began := time.Now()
 	n.view = sys.Spawn(supervise.Spec{Kind: "view", ID: "view", Subsystem: true, Mailbox: viewBox, New: func() supervise.Receiver {
-		return view.New(view.Config{HostUUID: p.hostUUID, Version: version, Instance: p.instance, PID: os.Getpid(), Feed: p.feed,
-			Actors: func() map[string]supervise.Stats { return deckyStats(sys) }, Extra: p.counters})
+		return view.New(view.Config{HostUUID: p.hostUUID, Version: version, Instance: p.instance, PID: os.Getpid(), Feed: p.feed, Started: began,
+			Reporters: []view.Teller{n.fleetPost, n.store, publisherPost},
+			Actors:    func() map[string]supervise.Stats { return deckyStats(sys) }, Extra: p.counters})
 	}})
 	viewPost.ref.Store(n.view)
-	n.store = &post{}
 	if !p.dryRun { // a dry run writes nothing, not even a lease
 		n.delivery(p, publisherPost, pulsePost)
 	}
