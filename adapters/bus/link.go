@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/decnet/decnet-fleetd/adapters/unixsock"
 	"github.com/decnet/decnet-fleetd/messages"
 )
 
@@ -44,7 +45,7 @@ type Dialer struct {
 // goroutines that spawn started, one event at a time, in order; the last one is LinkDown. It may block.
 func (d *Dialer) Dial(ctx context.Context, spawn func(func()), on func(messages.LinkEvent)) (Pair, error) {
 	path := d.Where.Socket()
-	l := &link{d: d, path: path, id: Identify(path), on: on}
+	l := &link{d: d, path: path, id: unixsock.Identify(path), on: on}
 	var err error
 	if l.echo, err = d.join(ctx, path, messages.StatePattern, messages.HealthTopic); err != nil {
 		return nil, err
@@ -90,7 +91,7 @@ func (d *Dialer) write(c net.Conn, b []byte) error {
 type link struct {
 	d         *Dialer
 	path      string
-	id        SocketID
+	id        unixsock.ID
 	pub, echo net.Conn
 
 	mu      sync.Mutex // one event at a time
@@ -121,8 +122,8 @@ func (l *link) Send(frames []messages.Frame) error {
 
 // Moved implements Pair.
 func (l *link) Moved() bool {
-	id := Identify(l.path)
-	return id != SocketID{} && id != l.id
+	id := unixsock.Identify(l.path)
+	return id != unixsock.ID{} && id != l.id
 }
 
 // Close implements Pair.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -225,7 +226,7 @@ func TestFrameThatCannotBeWrittenIsNamed(t *testing.T) {
 
 func TestSendToAStalledServerEnds(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "bus.sock")
-	sock, err := listen(t.Context(), path, "") // accepts in the kernel, never reads
+	sock, err := new(net.ListenConfig).Listen(t.Context(), "unix", path) // accepts in the kernel, never reads
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"github.com/decnet/decnet-fleetd/adapters/unixsock"
 )
 
 // Limits of the server.
@@ -46,8 +48,7 @@ type ServerConfig struct {
 // Server is the built-in bus. It speaks to every client of DECNET's.
 type Server struct {
 	cfg     ServerConfig
-	sock    *net.UnixListener
-	id      SocketID
+	sock    *unixsock.Listener
 	started time.Time
 
 	mu      sync.Mutex              // guards peers' writers
@@ -67,16 +68,18 @@ type ServerStats struct {
 	Refused   int64 // connections closed for a violation or for want of room
 }
 
-// Listen binds the socket. The error wraps ErrInUse where another bus is alive there.
+// Listen binds the socket. The error wraps unixsock.ErrInUse where another bus is alive there.
 func Listen(ctx context.Context, cfg ServerConfig) (*Server, error) {
 	if cfg.Spawn == nil {
 		cfg.Spawn = func(f func()) { go f() }
 	}
-	sock, err := listen(ctx, cfg.Path, cfg.Group)
+	sock, err := unixsock.Listen(ctx, unixsock.Spec{
+		Path: cfg.Path, Group: cfg.Group, Name: "bus", Owner: "a bus", Remedy: "choose another path",
+	})
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, sock: sock, id: Identify(cfg.Path), started: cfg.Now()}
+	s := &Server{cfg: cfg, sock: sock, started: cfg.Now()}
 	s.peers.Store(new([]*peer))
 	return s, nil
 }
@@ -164,9 +167,7 @@ func (s *Server) remove(p *peer) {
 
 // hangUp takes the socket away and asks every connection to end. It may be called twice.
 func (s *Server) hangUp() {
-	if Identify(s.cfg.Path) == s.id {
-		_ = os.Remove(s.cfg.Path) // if it stays, the next server finds it stale
-	}
+	_ = s.sock.Remove() // if it stays, the next server finds it stale
 	_ = s.sock.Close()
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -4,6 +4,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"github.com/decnet/decnet-fleetd/adapters/unixsock"
 )
 
 // SharedSocket is where DECNET's bus listens on an installed host.
@@ -26,7 +28,7 @@ func (l Locator) Socket() string {
 	if shared == "" {
 		shared = SharedSocket
 	}
-	if id := Identify(shared); id != (SocketID{}) || l.Home == "" || writableDir(filepath.Dir(shared)) {
+	if unixsock.Identify(shared) != (unixsock.ID{}) || l.Home == "" || writableDir(filepath.Dir(shared)) {
 		return shared
 	}
 	return filepath.Join(l.Home, ".decnet", "bus.sock")
@@ -36,21 +38,4 @@ func writableDir(dir string) bool {
 	const write = 2 // W_OK
 	info, err := os.Stat(dir)
 	return err == nil && info.IsDir() && syscall.Access(dir, write) == nil
-}
-
-// SocketID identifies one binding of a socket path. The inode alone does not: ext4 gives the number of the unlinked
-// socket to the next one at once. The time of modification is the time of bind; chmod and chown leave it. The zero
-// value means that nothing is there.
-type SocketID struct {
-	Dev, Ino  uint64
-	Sec, Nsec int64
-}
-
-// Identify looks at path; the zero SocketID means that it cannot be seen.
-func Identify(path string) SocketID {
-	var st syscall.Stat_t
-	if syscall.Stat(path, &st) != nil {
-		return SocketID{}
-	}
-	return SocketID{Dev: st.Dev, Ino: st.Ino, Sec: st.Mtim.Sec, Nsec: st.Mtim.Nsec}
 }

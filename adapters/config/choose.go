@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/decnet/decnet-fleetd/adapters/unixsock"
 )
 
 // parser turns a value into what is meant; want says what would be allowed, "" if it is.
@@ -45,14 +47,11 @@ func (l *loader) path(s spec, preset string) string {
 	})
 }
 
-// maxSocket is what fits into sockaddr_un besides the closing zero. Source: unix(7).
-const maxSocket = 107
-
 func (l *loader) socket(s spec, preset string) string {
 	path := l.path(s, preset)
-	if len(path) > maxSocket {
+	if len(path) > unixsock.MaxPath {
 		l.fault(s.key+" ("+l.origins[len(l.origins)-1].Source+")",
-			fmt.Sprintf("has %d bytes, a socket's path at most %d", len(path), maxSocket), "choose a shorter path with --"+s.key)
+			fmt.Sprintf("has %d bytes, a socket's path at most %d", len(path), unixsock.MaxPath), "choose a shorter path with --"+s.key)
 	}
 	return path
 }

@@ -6,11 +6,12 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"github.com/decnet/decnet-fleetd/adapters/unixsock"
 )
 
 // Limits of the server; all chosen, for a handful of people and scripts on one host.
@@ -29,6 +30,9 @@ const (
 	goodbyeWait = 250 * time.Millisecond
 )
 
+// dirMode lets the group reach the socket. Source: the unit's RuntimeDirectoryMode.
+const dirMode = 0o750
+
 // Config is what a Server needs. Path, Backend, Feed and Now are required.
 type Config struct {
 	Path    string // of the socket
@@ -44,12 +48,11 @@ type Config struct {
 // Server is the control socket.
 type Server struct {
 	cfg     Config
-	sock    *net.UnixListener
-	id      identity
+	sock    *unixsock.Listener
 	streams chan struct{}
 }
 
-// Listen binds the socket. The error wraps ErrInUse where another daemon is alive there.
+// Listen binds the socket. The error wraps unixsock.ErrInUse where another daemon is alive there.
 func Listen(ctx context.Context, cfg Config) (*Server, error) {
 	if cfg.Spawn == nil {
 		cfg.Spawn = func(f func()) { go f() }
@@ -57,11 +60,15 @@ func Listen(ctx context.Context, cfg Config) (*Server, error) {
 	if cfg.Backend == nil || cfg.Feed == nil || cfg.Now == nil {
 		return nil, errors.New("control socket: Backend, Feed and Now are required")
 	}
-	sock, err := listen(ctx, cfg.Path, cfg.Group)
+	sock, err := unixsock.Listen(ctx, unixsock.Spec{
+		Path: cfg.Path, Group: cfg.Group, DirMode: dirMode,
+		GroupOptional: true, // a user's own daemon need not be a member
+		Name:          "control", Owner: "a daemon", Remedy: "choose another path with --control-socket",
+	})
 	if err != nil {
 		return nil, err
 	}
-	return &Server{cfg: cfg, sock: sock, id: identify(cfg.Path), streams: make(chan struct{}, maxStreams)}, nil
+	return &Server{cfg: cfg, sock: sock, streams: make(chan struct{}, maxStreams)}, nil
 }
 
 // Serve answers until ctx ends; then it ends streams, takes the socket away and returns nil. It is called once.
@@ -81,7 +88,7 @@ func (s *Server) Serve(ctx context.Context) error {
 		s.hangUp(ctx, h)
 	})
 	s.cfg.Log.Info().Str("socket", s.cfg.Path).Msg("control socket listening")
-	err := h.Serve(limit(s.sock, maxConns))
+	err := h.Serve(limit(s.sock.UnixListener, maxConns))
 	if !stop() {
 		<-stopped
 		return nil
@@ -111,10 +118,7 @@ func (s *Server) hangUp(ctx context.Context, h *http.Server) {
 
 // unlink removes the socket unless a successor has taken the path.
 func (s *Server) unlink() {
-	if identify(s.cfg.Path) != s.id {
-		return
-	}
-	if err := os.Remove(s.cfg.Path); err != nil {
+	if err := s.sock.Remove(); err != nil {
 		s.cfg.Log.Warn().Err(err).Msg("control socket stays behind")
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/decnet/decnet-fleetd/adapters/console"
 	"github.com/decnet/decnet-fleetd/messages"
 )
 
@@ -41,6 +42,14 @@ type listing struct {
 	items []any      // for -o jsonl
 	end   any        // the last line of -o jsonl, nil for none
 	after []string   // lines below a table, unescaped
+}
+
+// enclose makes the listing's items its document, as the API does with those it has.
+func (l *listing) enclose(kind string) {
+	l.doc = struct {
+		console.Envelope
+		Items []any `json:"items"`
+	}{console.Envelope{API: console.API, Kind: kind}, l.items}
 }
 
 // show writes a listing to stdout.

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/decnet/decnet-fleetd/adapters/bus"
+	"github.com/decnet/decnet-fleetd/adapters/unixsock"
 )
 
 func (a *app) busVerb() *cobra.Command {
@@ -35,7 +36,7 @@ func (a *app) busVerb() *cobra.Command {
 				_ = os.Mkdir(filepath.Dir(path), 0o700) // DECNET's directory in the user's home; if it is missing still, the bind says so
 			}
 			server, err := bus.Listen(c.Context(), bus.ServerConfig{Path: path, Group: group, Now: time.Now, Log: log})
-			if errors.Is(err, bus.ErrInUse) {
+			if errors.Is(err, unixsock.ErrInUse) {
 				return withExit(exitRefused, err)
 			}
 			if err != nil {

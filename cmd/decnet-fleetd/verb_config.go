@@ -7,7 +7,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/decnet/decnet-fleetd/adapters/config"
-	"github.com/decnet/decnet-fleetd/adapters/console"
 )
 
 func (a *app) configVerb() *cobra.Command {
@@ -42,19 +41,14 @@ func (a *app) configVerb() *cobra.Command {
 }
 
 func configListing(origins []config.Origin, origin bool) listing {
-	l := listing{head: []string{"KEY", "VALUE", "SOURCE", "OVERRIDES"}, wide: 2}
+	l := listing{head: []string{"KEY", "VALUE", "SOURCE", "OVERRIDES"}, wide: 2, items: []any{}}
 	if origin {
 		l.wide = 1
 	}
-	items := []any{}
 	for _, o := range origins {
 		l.rows = append(l.rows, []string{o.Key, orDash(o.Value), o.Source, orDash(strings.Join(o.Overrides, "; "))})
-		l.names, items = append(l.names, o.Key), append(items, o)
+		l.names, l.items = append(l.names, o.Key), append(l.items, o)
 	}
-	l.items = items
-	l.doc = struct {
-		console.Envelope
-		Items []any `json:"items"`
-	}{console.Envelope{API: console.API, Kind: "config"}, items}
+	l.enclose("config")
 	return l
 }

@@ -88,16 +88,11 @@ func (a *app) examineAll(ctx context.Context, s config.Settings) []finding {
 }
 
 func doctorListing(found []finding) listing {
-	l := listing{head: []string{"CHECK", "RESULT", "DETAIL", "FIX"}}
-	items := []any{}
+	l := listing{head: []string{"CHECK", "RESULT", "DETAIL", "FIX"}, items: []any{}}
 	for _, f := range found {
 		l.rows = append(l.rows, []string{f.Check, f.Result, f.Detail, f.Fix})
-		l.names, items = append(l.names, f.Check), append(items, f)
+		l.names, l.items = append(l.names, f.Check), append(l.items, f)
 	}
-	l.items = items
-	l.doc = struct {
-		console.Envelope
-		Items []any `json:"items"`
-	}{console.Envelope{API: console.API, Kind: "doctor"}, items}
+	l.enclose("doctor")
 	return l
 }

@@ -89,49 +89,27 @@ func (d *Doc) addString(t token) {
 func (d *Doc) array(r *Reader) error {
 	at, start := len(d.nodes), r.pos
 	d.add(node{kind: Array})
-	if err := r.enter('['); err != nil {
+	if err := r.Array(func(int) error { return d.value(r) }); err != nil {
 		return err
 	}
-	for first := true; ; first = false {
-		more, err := r.more(first, ']')
-		if err != nil {
-			return err
-		}
-		if !more {
-			d.finish(at, start, r.pos)
-			return nil
-		}
-		if err := d.value(r); err != nil {
-			return err
-		}
-	}
+	d.finish(at, start, r.pos)
+	return nil
 }
 
 func (d *Doc) object(r *Reader) error {
 	at, start, members := len(d.nodes), r.pos, 0
 	d.add(node{kind: Object})
-	if err := r.enter('{'); err != nil {
+	err := r.members(func(k token) error {
+		members++
+		d.addString(k)
+		return d.value(r)
+	})
+	if err != nil {
 		return err
 	}
-	for ; ; members++ {
-		more, err := r.more(members == 0, '}')
-		if err != nil {
-			return err
-		}
-		if !more {
-			d.finish(at, start, r.pos)
-			d.foldKeys(uint32(at), members)
-			return nil
-		}
-		k, err := r.key()
-		if err != nil {
-			return err
-		}
-		d.addString(k)
-		if err := d.value(r); err != nil {
-			return err
-		}
-	}
+	d.finish(at, start, r.pos)
+	d.foldKeys(uint32(at), members)
+	return nil
 }
 
 // finish closes an array or object now that its extent is known.

@@ -95,6 +95,17 @@ func (r *Reader) Peek() Kind {
 // Object reads an object. each is given every decoded key in turn and must read exactly one value; the key is valid
 // until it returns.
 func (r *Reader) Object(each func(key []byte) error) error {
+	return r.members(func(k token) error {
+		text := r.text[k.start:k.end]
+		if k.escaped {
+			text, _ = unescape(nil, text)
+		}
+		return each(text)
+	})
+}
+
+// members is Object with the keys as they stand in the text.
+func (r *Reader) members(each func(key token) error) error {
 	if err := r.enter('{'); err != nil {
 		return err
 	}
@@ -107,11 +118,7 @@ func (r *Reader) Object(each func(key []byte) error) error {
 		if err != nil {
 			return err
 		}
-		text := r.text[k.start:k.end]
-		if k.escaped {
-			text, _ = unescape(nil, text)
-		}
-		if err := each(text); err != nil {
+		if err := each(k); err != nil {
 			return err
 		}
 	}
@@ -140,9 +147,9 @@ func (r *Reader) Skip() (Span, error) {
 	var err error
 	switch kind {
 	case Object:
-		err = r.skipObject()
+		err = r.members(func(token) error { return r.pass() })
 	case Array:
-		err = r.skipArray()
+		err = r.Array(func(int) error { return r.pass() })
 	case String:
 		_, err = r.str()
 	case Null, False, True, Int, Float:
@@ -153,37 +160,10 @@ func (r *Reader) Skip() (Span, error) {
 	return Span{kind, start, r.pos}, err
 }
 
-func (r *Reader) skipObject() error {
-	if err := r.enter('{'); err != nil {
-		return err
-	}
-	for first := true; ; first = false {
-		more, err := r.more(first, '}')
-		if err != nil || !more {
-			return err
-		}
-		if _, err = r.key(); err != nil {
-			return err
-		}
-		if _, err = r.Skip(); err != nil {
-			return err
-		}
-	}
-}
-
-func (r *Reader) skipArray() error {
-	if err := r.enter('['); err != nil {
-		return err
-	}
-	for first := true; ; first = false {
-		more, err := r.more(first, ']')
-		if err != nil || !more {
-			return err
-		}
-		if _, err = r.Skip(); err != nil {
-			return err
-		}
-	}
+// pass is Skip for who need not know what it was.
+func (r *Reader) pass() error {
+	_, err := r.Skip()
+	return err
 }
 
 // End makes sure that only white space is left.
