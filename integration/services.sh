@@ -5,7 +5,7 @@
 #   services.sh up [docker] [postgres] [mariadb]   start what does not run yet (default: all of them), print the env lines
 #   services.sh down                               stop what was started, remove its data
 #   services.sh env                                print the env lines of what runs
-#   services.sh tools                              install the C compiler that Go's race detector needs
+#   services.sh tools                              install the C compiler that Go's race detector needs, and systemd-analyze
 #   services.sh reap NAME                          for the tests: end the engine below engines/NAME and what it left
 #
 # Everything lives below one directory: $IT_DIR, else ${TMPDIR:-/tmp}/decnet-fleetd-it. Sockets are unix sockets in
@@ -153,6 +153,12 @@ down() {
   say "all down, $DIR removed"
 }
 
+# tools: without systemd-analyze the tests of the units skip, but in CI.
+tools() {
+  need gcc gcc libc6-dev
+  need systemd-analyze systemd || [ "${CI:-}" != true ]
+}
+
 # own makes the directory, takes the lock, and refuses a directory that somebody else prepared.
 own() {
   mkdir -p -m 0755 "$DIR"
@@ -169,7 +175,7 @@ main() {
     down) if [ -d "$DIR" ]; then own; down; fi ;;
     env) env_lines ;;
     reap) [ ! -d "$DIR/engines/${1:?}" ] || reap_engine "$DIR/engines/$1" ;;
-    tools) own; need gcc gcc libc6-dev ;;
+    tools) own; tools ;;
     *) sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}" >&2; exit 64 ;;
   esac
 }

@@ -59,14 +59,15 @@ func holderOf(f *os.File) string {
 // lockRetry is how often a standby on the same directory tries again. Chosen: a takeover within a second.
 const lockRetry = 500 * time.Millisecond
 
-// waitLock waits until the lock is free; said is called once if it is not at first.
-func waitLock(ctx context.Context, dir string, said func(error)) (*dirLock, error) {
+// waitLock waits until the lock is free; said is called once if it is not at first, waiting at every look.
+func waitLock(ctx context.Context, dir string, said func(error), waiting func()) (*dirLock, error) {
 	l, err := lockDir(dir)
 	for first := true; errors.Is(err, errLocked); l, err = lockDir(dir) {
 		if first {
 			said(err)
 			first = false
 		}
+		waiting()
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()

@@ -14,17 +14,22 @@ import (
 	"github.com/decnet/decnet-fleetd/adapters/bus"
 	"github.com/decnet/decnet-fleetd/adapters/config"
 	"github.com/decnet/decnet-fleetd/adapters/console"
+	"github.com/decnet/decnet-fleetd/adapters/systemd"
 )
 
 // stopWithin is how long an orderly end may take. Source: SIGTERM to exit within a second; the outbox is durable, so
 // nothing needs to be drained.
 const stopWithin = 800 * time.Millisecond
 
+// startWithin is how long a start may take once a standby has got the lock. Source: the unit's TimeoutStartSec.
+const startWithin = time.Minute
+
 // runServe is the daemon: it returns nil after a stop that was asked for.
 func runServe(ctx context.Context, s config.Settings, log zerolog.Logger) error {
 	ctx, cancel := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer cancel()
-	lock, err := standby(ctx, s, log)
+	sd := systemd.Open()
+	lock, err := standby(ctx, s, sd, log)
 	if err != nil || lock == nil {
 		return err
 	}
@@ -38,13 +43,13 @@ func runServe(ctx context.Context, s config.Settings, log zerolog.Logger) error 
 	if err := firstCheck(ctx, p.db, s.CreateSchema, log); err != nil {
 		return err
 	}
-	d := &daemon{settings: s, feed: feed, log: log, asked: make(chan string, 1)}
+	d := &daemon{settings: s, feed: feed, log: log, asked: make(chan string, 1), sd: sd}
 	return d.run(ctx, p)
 }
 
 // standby takes the lock of the state directory, and waits for it while another daemon has it. nil, nil: it was not to
 // wait.
-func standby(ctx context.Context, s config.Settings, log zerolog.Logger) (*dirLock, error) {
+func standby(ctx context.Context, s config.Settings, sd *systemd.Notifier, log zerolog.Logger) (*dirLock, error) {
 	if s.NoWait {
 		l, err := lockDir(s.StateDir)
 		if errors.Is(err, errLocked) {
@@ -55,7 +60,7 @@ func standby(ctx context.Context, s config.Settings, log zerolog.Logger) (*dirLo
 	}
 	l, err := waitLock(ctx, s.StateDir, func(err error) {
 		log.Warn().Str("reason", err.Error()).Msg("standby: waiting until the other daemon ends")
-	})
+	}, func() { _ = sd.Extend(startWithin, "standby: waiting until the other daemon ends") }) // said again soon
 	if errors.Is(err, context.Canceled) {
 		return nil, nil
 	}
@@ -68,6 +73,7 @@ type daemon struct {
 	feed     *console.Feed
 	log      zerolog.Logger
 	asked    chan string // why we were asked to stop
+	sd       *systemd.Notifier
 }
 
 func (d *daemon) run(ctx context.Context, p parts) error {
@@ -86,6 +92,7 @@ func (d *daemon) run(ctx context.Context, p parts) error {
 	if err := d.servers(ctx, n); err != nil {
 		return errors.Join(err, d.end(n))
 	}
+	n.notify(d.sd, d.log)
 	d.log.Info().Str("version", version).Str("host", p.hostUUID).Str("state_file", d.settings.StateFile).
 		Str("database", p.db.Where()).Str("control", d.settings.ControlSocket).Msg("decnet-fleetd started")
 	return errors.Join(d.wait(ctx, n), d.end(n))
@@ -104,6 +111,9 @@ func (d *daemon) wait(ctx context.Context, n *node) error {
 }
 
 func (d *daemon) end(n *node) error {
+	if err := d.sd.Stopping(); err != nil {
+		d.log.Warn().Err(err).Msg("the service manager was not told of the stop")
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), stopWithin)
 	defer cancel()
 	if err := n.sys.Shutdown(ctx); err != nil {
