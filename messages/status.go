@@ -136,6 +136,8 @@ type PassReport struct {
 	Faults       []Fault     `json:"faults"`        // invalid file, rejected entries, sources that did not answer
 	FileInvalid  bool        `json:"file_invalid"`  // exit 1
 	DatabaseDown bool        `json:"database_down"` // exit 1
+	Late         bool        `json:"late"`          // it did not end in time: exit 7
+	NotOwner     bool        `json:"not_owner"`     // another process owns the rows: exit 8
 	Unpublished  int64       `json:"unpublished"`   // events still in the outbox
 }
 

@@ -82,12 +82,9 @@ func decide(o observations, p Policy) verdict {
 func decideInsert(o observations, p Policy) verdict {
 	state, known := observedState(o)
 	v := verdict{state: state, reason: ReasonInsert}
-	if o.twin != "" {
-		v.held = &messages.Held{What: "insert", Why: ReasonTwin + o.twin}
-		v.wake = o.recorded.ReadAt.Add(p.TwinRetry)
-		if o.now.Before(v.wake) {
-			return v
-		}
+	if ready := o.recorded.ReadAt.Add(p.TwinRetry); o.twin != "" && o.now.Before(ready) {
+		v.held, v.wake = &messages.Held{What: "insert", Why: ReasonTwin + o.twin}, ready
+		return v
 	}
 	if o.seenRow {
 		if why, until := holdOf(o); why != "" {

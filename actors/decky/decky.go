@@ -93,14 +93,10 @@ func (d *Decky) act(c *supervise.Ctx) {
 	if !d.cfg.Policy.DryRun {
 		d.steer(c)
 	}
-	if d.v.reread && d.asked.Before(d.o.intent.since) {
-		if d.cfg.Fleet.Tell(messages.RereadAsked{Name: d.name, At: d.o.now}) {
-			d.asked = d.o.now
-		} else {
-			d.sleepUntil(c, d.o.now.Add(retryTell))
-		}
+	if d.v.reread {
+		d.reread(c)
 	}
-	if !d.v.wake.IsZero() {
+	if d.v.wake.After(d.o.now) {
 		d.sleepUntil(c, d.v.wake)
 	}
 	d.report()
@@ -110,6 +106,24 @@ func (d *Decky) act(c *supervise.Ctx) {
 	if d.v.retire {
 		d.cfg.Fleet.Tell(messages.DeckyRetired{Name: d.name})
 	}
+}
+
+// rereadPatience is how long a decky waits for a reread before it asks again: the fleet may have restarted meanwhile.
+// Source: the deadline of a look at file and table.
+const rereadPatience = 5 * time.Second
+
+// reread asks for file and row to be read once more, and again if that is not answered.
+func (d *Decky) reread(c *supervise.Ctx) {
+	again := d.asked.Add(rereadPatience)
+	if d.asked.Before(d.o.intent.since) || !d.o.now.Before(again) {
+		if !d.cfg.Fleet.Tell(messages.RereadAsked{Name: d.name, At: d.o.now}) {
+			d.sleepUntil(c, d.o.now.Add(retryTell))
+			return
+		}
+		d.asked = d.o.now
+		again = d.asked.Add(rereadPatience)
+	}
+	d.sleepUntil(c, again)
 }
 
 func (d *Decky) steer(c *supervise.Ctx) {

@@ -183,6 +183,28 @@ func TestALostOrderIsGivenAgain(t *testing.T) {
 	})
 }
 
+func TestARereadThatIsNotAnsweredIsAskedForAgain(t *testing.T) {
+	stage(t, func(p *play) {
+		p.say(declared("ssh"), row("running", "ssh"), runs("ssh", "running"), undeclared, granted)
+		p.wait(6 * time.Second)
+		p.say(messages.RereadDone{At: time.Now()})
+		p.transcript("0.0s reread", "5.0s reread", "6.0s delete running→torn_down deleted")
+	})
+}
+
+func TestATwinIsTriedAgainAndThenOnlyWaits(t *testing.T) {
+	o := story(declared("ssh"), unrecorded, runs("ssh", "running"))
+	o.twin, o.recorded.ReadAt = "other", noon
+	o.now = noon.Add(time.Minute)
+	if v := decide(o, DefaultPolicy()); v.want == nil || !v.wake.IsZero() {
+		t.Errorf("after the wait: %+v", v)
+	}
+	o.now = noon.Add(time.Second)
+	if v := decide(o, DefaultPolicy()); v.want != nil || !v.wake.After(o.now) || v.held == nil {
+		t.Errorf("during the wait: %+v", v)
+	}
+}
+
 func TestAPassIsMarkedWhenTheOrderIsAnswered(t *testing.T) {
 	stage(t, func(p *play) {
 		p.say(declared("ssh"), row("running", "ssh"), runs("ssh", "exited"), messages.PassMark{Token: 1})

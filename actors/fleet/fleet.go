@@ -56,6 +56,9 @@ type Fleet struct {
 	passes    []*pass
 	token     uint64
 	failing   *failing
+	standby   bool                               // another process owns the rows
+	stale     bool                               // unlabelled containers are to be attributed again
+	waiting   bool                               // a timer runs that does what many messages left to do once
 	down      map[messages.Source]messages.Fault // why a source knows nothing
 	counters  map[string]int64
 	refused   bool // a mailbox was full
@@ -113,6 +116,9 @@ func (f *Fleet) Receive(c *supervise.Ctx, msg any) {
 		f.replied(c, m)
 	case messages.StoreFailing:
 		f.storeFailing(c, m)
+	case messages.OwnershipChanged:
+		f.standby = !m.Owner
+		f.passDue(c)
 	default:
 		f.asked(c, msg)
 	}
@@ -122,6 +128,7 @@ func (f *Fleet) Receive(c *supervise.Ctx, msg any) {
 func (f *Fleet) asked(c *supervise.Ctx, msg any) {
 	switch m := msg.(type) {
 	case messages.StoreRestarted:
+		f.failing = nil
 		f.everybody(c, messages.OrdersLost{})
 	case messages.ReportsWanted:
 		f.everybody(c, m)
@@ -130,6 +137,7 @@ func (f *Fleet) asked(c *supervise.Ctx, msg any) {
 		}
 		f.later(c)
 	case messages.FactsWanted:
+		f.recovered(m.Name)
 		f.facts(f.roll[m.Name], m.Name)
 	case messages.RereadAsked:
 		f.rereadAsked(c, m)
@@ -170,6 +178,12 @@ func (f *Fleet) tick(c *supervise.Ctx, m messages.Tick) {
 	case "report":
 		f.reporting = false
 		f.cfg.View.Tell(f.report())
+	case "soon":
+		f.waiting = false
+		if f.stale {
+			f.reattribute()
+		}
+		f.rule(c)
 	case "redeploy":
 		f.spreadHolds(c)
 	case "pass":
@@ -222,6 +236,18 @@ func (f *Fleet) later(c *supervise.Ctx) {
 	if !f.reporting {
 		f.reporting = true
 		c.After(reportEvery, messages.Tick{Name: "report"})
+	}
+}
+
+// burst is how long the fleet gathers replies before it draws conclusions from all of them. Chosen: below any latency
+// that is promised, and long enough that a mass deletion costs one look a batch and not one a row.
+const burst = 5 * time.Millisecond
+
+// soon draws the conclusions of many messages once.
+func (f *Fleet) soon(c *supervise.Ctx) {
+	if !f.waiting {
+		f.waiting = true
+		c.After(burst, messages.Tick{Name: "soon"})
 	}
 }
 

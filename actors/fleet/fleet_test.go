@@ -378,3 +378,57 @@ func TestFleetFindsItsDeckiesAfterACrash(t *testing.T) {
 		}
 	})
 }
+
+func TestTwoPassesAtOnceBothEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		defer w.end()
+		w.row("d1", "running")
+		w.file("d1")
+		w.rows()
+		w.docker(map[string]string{"d1": "running"})
+		var ended sync.WaitGroup
+		for range 2 {
+			ended.Go(func() {
+				ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+				defer cancel()
+				if a, err := w.fleet.Ask(ctx, messages.GetPass{First: true}); err != nil || a.(messages.PassReport).Late {
+					t.Errorf("%+v %v", a, err)
+				}
+			})
+		}
+		ended.Wait()
+	})
+}
+
+func TestAPassOfAStandbyEndsAndSaysSo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		defer w.end()
+		w.store.reply = nil // nobody writes
+		w.fleet.Tell(messages.OwnershipChanged{})
+		w.file("d1")
+		w.rows()
+		w.docker(map[string]string{"d1": "running"})
+		a, err := w.fleet.Ask(context.Background(), messages.GetPass{First: true})
+		if r, ok := a.(messages.PassReport); !ok || !r.NotOwner {
+			t.Errorf("%+v %v", a, err)
+		}
+	})
+}
+
+func TestADeckyOutOfQuarantineIsAMemberAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		defer w.end()
+		w.row("d1", "running")
+		w.file("d1")
+		w.rows()
+		w.docker(map[string]string{"d1": "running"})
+		for range 2 {
+			w.fleet.Tell(messages.DeckyCrashed{Name: "d1", Quarantined: true, Reason: "boom"})
+			w.expect("its row says so each time, and the living decky takes it back", "d1 update running", "d1 update running")
+			w.fleet.Tell(messages.FactsWanted{Name: "d1"})
+		}
+	})
+}

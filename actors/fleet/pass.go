@@ -51,6 +51,7 @@ func (f *Fleet) passAsked(c *supervise.Ctx, m messages.GetPass) {
 	}
 	f.passes = append(f.passes, p)
 	c.After(f.cfg.Patience, messages.Tick{Name: "pass"})
+	c.After(f.cfg.Patience+passLimit, messages.Tick{Name: "pass"})
 	f.passDue(c)
 }
 
@@ -93,12 +94,11 @@ func (f *Fleet) markAll(c *supervise.Ctx, p *pass) {
 			f.tell(m, messages.PassMark{Token: p.token})
 		}
 	}
-	c.After(passLimit, messages.Tick{Name: "pass"})
 }
 
 func (f *Fleet) passMarked(c *supervise.Ctx, m messages.PassMarked) {
 	for _, p := range f.passes {
-		if p.token != m.Token || !p.marked[m.Name] {
+		if p.token > m.Token || !p.marked[m.Name] { // a later mark answers the earlier ones too
 			continue
 		}
 		delete(p.marked, m.Name)
@@ -108,11 +108,8 @@ func (f *Fleet) passMarked(c *supervise.Ctx, m messages.PassMarked) {
 		if m.Plan != nil {
 			p.report.Plan = append(p.report.Plan, *m.Plan)
 		}
-		if len(p.marked) == 0 {
-			f.passDue(c)
-		}
-		return
 	}
+	f.passDue(c)
 }
 
 // dropMark lets a pass end without a decky that retired.
@@ -149,6 +146,11 @@ func (f *Fleet) finish(p *pass, late bool) {
 		if x := f.down[s]; x.What != "" {
 			r.Faults = append(r.Faults, x)
 		}
+	}
+	r.Late, r.NotOwner = late, f.standby
+	if f.standby {
+		r.Faults = append(r.Faults, messages.Fault{Where: "lease", What: "another process owns this host's rows: nothing was written",
+			Remedy: "`decnet-fleetd status` there, or wait until it ends"})
 	}
 	if late {
 		r.Faults = append(r.Faults, messages.Fault{Where: "pass", What: "it did not end in time", Remedy: "see `decnet-fleetd deckies` for who is still working"})
@@ -188,5 +190,5 @@ func (f *Fleet) storeFailing(c *supervise.Ctx, m messages.StoreFailing) {
 }
 
 func (f *Fleet) storeGaveUp(now time.Time) bool {
-	return f.failing != nil && now.Sub(f.failing.since) >= storePatience
+	return f.standby || f.failing != nil && now.Sub(f.failing.since) >= storePatience
 }

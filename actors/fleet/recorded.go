@@ -51,6 +51,7 @@ func (f *Fleet) recordedChanged(c *supervise.Ctx, m messages.RecordedChanged) {
 // is older than what is known.
 func (f *Fleet) record(name string, m *member, r messages.RecordedObserved) bool {
 	if r.ReadAt.Before(m.recorded.ReadAt) {
+		f.cfg.Sources[messages.SourceRecorded].Tell(messages.RowWritten{Name: name}) // what it told was not taken in
 		return false
 	}
 	same := sameRecord(m.recorded, r)
@@ -73,18 +74,16 @@ func (f *Fleet) replied(c *supervise.Ctx, r messages.RowReply) {
 		return
 	}
 	if r.Outcome != messages.Withdrawn {
-		f.cfg.Sources[messages.SourceRecorded].Tell(messages.RowWritten{Name: r.Name}) // a full mailbox: the audit finds it
+		f.cfg.Sources[messages.SourceRecorded].Tell(messages.RowWritten{Name: r.Name}) // its mailbox holds one of every decky
 		m.recorded = messages.RecordedObserved{Presence: r.Presence, Row: r.Row, ReadAt: r.At}
 		f.weigh(r.Name, m)
-		if m.renew() {
-			f.reattribute()
-		}
+		f.stale = m.renew() || f.stale
 	}
 	if m.ref != nil && !m.ref.Tell(r) {
 		m.reply, m.untold, f.refused = &r, true, true
 		f.mind(c)
 	}
-	f.rule(c)
+	f.soon(c)
 }
 
 func (f *Fleet) count(r messages.RowReply) {

@@ -34,6 +34,7 @@ func (f *Fleet) hire(c *supervise.Ctx, name string, m *member) {
 		return
 	}
 	m.ref = c.Spawn(f.cfg.Child(name))
+	m.broken = m.ref.Stats().State == supervise.Quarantined
 	m.holds = f.holdsOf(name)
 	if f.again {
 		f.tell(m, messages.OrdersLost{})
@@ -54,11 +55,11 @@ func (f *Fleet) facts(m *member, name string) {
 	if m == nil {
 		return
 	}
-	m.untold = false
-	if m.reply != nil {
-		f.tell(m, *m.reply)
+	if m.reply != nil && m.ref.Tell(*m.reply) {
 		m.reply = nil
 	}
+	m.untold = m.reply != nil
+	f.refused = f.refused || m.untold
 	f.tell(m, m.holds)
 	f.tell(m, m.permit)
 	f.tell(m, f.runtimeOf(name))
@@ -85,6 +86,8 @@ func (f *Fleet) tellAgain(c *supervise.Ctx) {
 	f.refused = false
 	for name, m := range f.roll {
 		if m.untold && !m.broken {
+			m.untold = false
+			f.tell(m, messages.OrdersLost{}) // whatever was refused, an answer may have been among it
 			f.facts(m, name)
 		}
 	}
@@ -119,11 +122,13 @@ func (f *Fleet) retire(c *supervise.Ctx, name string) {
 	f.cfg.View.Tell(messages.DeckyGone{Name: name})
 	delete(f.wave.wanting, name)
 	f.dropMark(c, name)
-	f.reattribute()
+	f.stale = true
+	f.soon(c)
 }
 
 // reattribute judges the unlabelled containers anew after a name or a service came or went.
 func (f *Fleet) reattribute() {
+	f.stale = false
 	if !f.docker {
 		return
 	}
@@ -136,10 +141,18 @@ func (f *Fleet) reattribute() {
 	}
 }
 
+// recovered: a decky that asks for its facts lives, whatever was last heard of it.
+func (f *Fleet) recovered(name string) {
+	if m := f.roll[name]; m != nil && m.broken {
+		m.broken = false
+		f.cfg.View.Tell(messages.DeckyCrashed{Name: name})
+	}
+}
+
 // crashed orders the row of a decky in quarantine to say so. The row's state stays: nothing is known against it.
 func (f *Fleet) crashed(d messages.DeckyCrashed) {
 	m := f.roll[d.Name]
-	if m == nil || m.broken == d.Quarantined {
+	if m == nil {
 		return
 	}
 	m.broken = d.Quarantined

@@ -50,7 +50,7 @@ func (d *declared) change(m messages.DeclaredRead, full bool) messages.DeclaredC
 }
 
 func (d *declared) view() any {
-	if !d.known {
+	if !d.known || d.stale {
 		return nil
 	}
 	return messages.DeclaredChanged{Full: true, Status: d.last.Status, Entries: d.last.Entries, Rejected: d.last.Rejected,

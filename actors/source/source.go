@@ -105,6 +105,7 @@ func (s *Source) Receive(c *supervise.Ctx, msg any) {
 		s.known.forget(m.Name)
 	case messages.GetView:
 		s.tellAll(c)
+		s.look() // it may be better or worse by now
 	case messages.Tick:
 		if s.full {
 			s.tellAll(c)

@@ -17,9 +17,24 @@ func newOrders() *orders { return &orders{byName: map[string]messages.RowChange{
 // put takes an order in; it replaces an earlier one of the same decky.
 func (o *orders) put(c messages.RowChange) {
 	if _, waiting := o.byName[c.Name]; !waiting {
+		o.tidy()
 		o.queue = append(o.queue, c.Name)
 	}
 	o.byName[c.Name] = c
+}
+
+// tidy drops what was withdrawn from the queue when that is most of it.
+func (o *orders) tidy() {
+	if len(o.queue) <= 2*len(o.byName)+MaxBatch {
+		return
+	}
+	kept, seen := make([]string, 0, len(o.byName)), make(map[string]bool, len(o.byName))
+	for _, name := range o.queue {
+		if _, waiting := o.byName[name]; waiting && !seen[name] {
+			kept, seen[name] = append(kept, name), true
+		}
+	}
+	o.queue = kept
 }
 
 // putBack returns orders of a batch that failed; what was ordered since stays, it is better.

@@ -20,6 +20,9 @@ func (s *Store) look(c *supervise.Ctx) {
 }
 
 func (s *Store) looked(c *supervise.Ctx, m looked) {
+	if s.token != 0 {
+		return // an answer to a question of the time before
+	}
 	if m.err != nil {
 		s.trouble(c, m.err)
 		s.lookAgain(c, backoff(s.fails, s.cfg.Jitter()))
@@ -39,11 +42,18 @@ func (s *Store) looked(c *supervise.Ctx, m looked) {
 	})
 }
 
+// lookAgain sets the lease's one timer.
 func (s *Store) lookAgain(c *supervise.Ctx, d time.Duration) {
-	c.After(d, messages.Tick{Name: "lease"})
+	if s.unlook != nil {
+		s.unlook()
+	}
+	s.unlook = c.After(d, messages.Tick{Name: "lease"})
 }
 
 func (s *Store) taken(c *supervise.Ctx, m taken) {
+	if s.token != 0 {
+		return
+	}
 	if m.err != nil {
 		if !errors.Is(m.err, messages.ErrLeaseMoved) {
 			s.trouble(c, m.err)
@@ -70,6 +80,8 @@ func (s *Store) beaten(c *supervise.Ctx, m beaten) {
 		return
 	case m.err != nil:
 		s.trouble(c, m.err)
+	case s.fails == 0:
+		s.works(c)
 	}
 	if s.token != 0 {
 		s.lookAgain(c, LeaseBeat)
@@ -93,7 +105,9 @@ func (s *Store) standby(c *supervise.Ctx, l messages.Lease) {
 
 // owner tells everybody who publishes or beats whether this process may.
 func (s *Store) owner(c *supervise.Ctx, is bool, state, detail string) {
-	s.tellOwner(messages.OwnershipChanged{Owner: is, Token: s.token})
+	m := messages.OwnershipChanged{Owner: is, Token: s.token}
+	s.tellOwner(m)
+	s.cfg.Fleet.Tell(m) // a pass that waits for a standby would wait for ever
 	s.lease = messages.ComponentStatus{Component: "lease", State: state, Detail: detail, Since: messages.Moment{Time: c.Now()}}
 	s.cfg.View.Tell(messages.ComponentReported{Status: s.lease})
 }

@@ -51,6 +51,7 @@ type Store struct {
 	cfg     Config
 	orders  *orders
 	running []messages.RowChange // the batch at the database
+	undone  map[string]uint64    // orders withdrawn while they were there, by decky
 	acks    []int64
 	busy    bool // something is at the database
 	resting bool // the pause after a transaction, or a backoff
@@ -58,9 +59,10 @@ type Store struct {
 	broken  string // what the database last said; "" while it works
 	unsent  []any  // replies the fleet's full mailbox refused; nothing is written before they are told
 
-	token int64 // 0: not the owner
-	watch watch
-	lease messages.ComponentStatus // as last reported
+	token  int64 // 0: not the owner
+	watch  watch
+	lease  messages.ComponentStatus // as last reported
+	unlook func()                   // cancels the lease's timer
 }
 
 // New returns the actor; give it to a supervise.Spec.
@@ -102,6 +104,7 @@ func (s *Store) Receive(c *supervise.Ctx, msg any) {
 		if m.Incarnation > 1 {
 			s.unsent = append(s.unsent, messages.StoreRestarted{})
 			s.send(c)
+			s.broken = "the store has just restarted" // so that the first success is told
 		}
 		s.look(c)
 	case supervise.Stopping:
@@ -109,10 +112,7 @@ func (s *Store) Receive(c *supervise.Ctx, msg any) {
 		s.orders.put(m)
 		s.next(c)
 	case messages.WithdrawRow:
-		if s.orders.withdraw(m.Name, m.Seq) {
-			s.unsent = append(s.unsent, messages.RowReply{Name: m.Name, Seq: m.Seq, Outcome: messages.Withdrawn})
-			s.send(c)
-		}
+		s.withdraw(c, m)
 	case messages.OutboxAcknowledged:
 		s.acks = append(s.acks, m.IDs...)
 		s.next(c)
@@ -200,8 +200,11 @@ func (s *Store) apply(c *supervise.Ctx) {
 func (s *Store) applied(c *supervise.Ctx, m applied) {
 	batch := s.running
 	s.running = nil
+	undone := s.undone
+	s.undone = nil
 	if m.err != nil {
-		s.orders.putBack(batch)
+		s.orders.putBack(s.stillWanted(batch, undone))
+		s.send(c)
 		s.failed(c, m.err)
 		return
 	}
@@ -216,6 +219,32 @@ func (s *Store) applied(c *supervise.Ctx, m applied) {
 	}
 	s.send(c)
 	s.rest(c, pause(m.took))
+}
+
+// withdraw takes an order back. One that is at the database may be done already: if it is not, it is not tried again.
+func (s *Store) withdraw(c *supervise.Ctx, m messages.WithdrawRow) {
+	if s.orders.withdraw(m.Name, m.Seq) {
+		s.unsent = append(s.unsent, messages.RowReply{Name: m.Name, Seq: m.Seq, Outcome: messages.Withdrawn})
+		s.send(c)
+		return
+	}
+	if s.undone == nil {
+		s.undone = map[string]uint64{}
+	}
+	s.undone[m.Name] = m.Seq
+}
+
+// stillWanted drops from a batch that failed what was withdrawn meanwhile, and answers that.
+func (s *Store) stillWanted(batch []messages.RowChange, undone map[string]uint64) []messages.RowChange {
+	kept := batch[:0:0]
+	for _, x := range batch {
+		if seq, taken := undone[x.Name]; taken && seq == x.Seq {
+			s.unsent = append(s.unsent, messages.RowReply{Name: x.Name, Seq: x.Seq, Outcome: messages.Withdrawn})
+			continue
+		}
+		kept = append(kept, x)
+	}
+	return kept
 }
 
 // resend is how long the store waits for a fleet whose mailbox is full. Chosen: nothing depends on it.

@@ -20,6 +20,7 @@ type base struct {
 	mu      sync.Mutex
 	lease   messages.Lease
 	fail    error
+	beat    error
 	slow    time.Duration
 	batches [][]string
 	acked   []int64
@@ -81,6 +82,9 @@ func (b *base) Take(_ context.Context, seen messages.Lease) (messages.Lease, err
 func (b *base) Beat(_ context.Context, token int64) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.beat != nil {
+		return b.beat
+	}
 	if token != b.lease.Token {
 		return messages.ErrFenced
 	}
@@ -325,4 +329,47 @@ func TestARestartedStoreSaysThatItForgotItsOrders(t *testing.T) {
 			t.Errorf("said %d times", len(got))
 		}
 	})
+}
+
+func TestAnOrderWithdrawnDuringAnAttemptThatFailsIsNotTriedAgain(t *testing.T) {
+	stage(t, &base{slow: 3 * time.Second}, func(s *scene) {
+		s.base.set(func() { s.base.fail = errors.New("database is locked") })
+		s.store.Tell(change("d1", messages.Failed, 1))
+		time.Sleep(time.Second)
+		s.store.Tell(messages.WithdrawRow{Name: "d1", Seq: 1})
+		time.Sleep(10 * time.Second)
+		s.base.set(func() { s.base.fail = nil })
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if b := s.base.written(); len(b) != 0 {
+			t.Errorf("written although withdrawn: %v", b)
+		}
+		if r := heard[messages.RowReply](s.fleet); len(r) != 1 || r[0].Outcome != messages.Withdrawn {
+			t.Errorf("replies %+v", r)
+		}
+	})
+}
+
+func TestOneLateBeatIsForgottenByTheNext(t *testing.T) {
+	stage(t, &base{}, func(s *scene) {
+		s.base.set(func() { s.base.beat = errors.New("busy") })
+		time.Sleep(LeaseBeat + LeaseBeat/2)
+		s.base.set(func() { s.base.beat = nil })
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if f := heard[messages.StoreFailing](s.fleet); len(f) < 2 || f[len(f)-1].Fault.What != "" {
+			t.Errorf("heard %+v", f)
+		}
+	})
+}
+
+func TestWithdrawnOrdersLeaveNoQueueBehind(t *testing.T) {
+	o := newOrders()
+	for i := range uint64(10_000) {
+		o.put(messages.RowChange{Name: "d1", Seq: i})
+		o.withdraw("d1", i)
+	}
+	if len(o.queue) > 2*MaxBatch {
+		t.Errorf("%d names wait for nothing", len(o.queue))
+	}
 }

@@ -99,6 +99,10 @@ func (a *app) showPass(r messages.PassReport, detailed bool) error {
 		return withExit(exitError, errors.New("the state file is invalid: nothing was decided"))
 	case r.DatabaseDown:
 		return withExit(exitError, errors.New("the database fails: the pass is not complete"))
+	case r.NotOwner:
+		return withExit(exitRefused, errors.New("another process owns this host's rows: nothing was written"))
+	case r.Late:
+		return withExit(exitTimeout, errors.New("the pass did not end in time"))
 	case detailed && (r.Inserted+r.Deleted+r.StateUpdated+r.Changed+len(r.Plan)+len(r.Held) > 0):
 		return findings()
 	}

@@ -171,7 +171,7 @@ func (n *node) sources(p parts) {
 		messages.SourceRecorded: {"database", p.db.Recorded()},
 		messages.SourceObserved: {"docker", p.docker},
 	} {
-		posts[s].ref.Store(n.sys.Spawn(supervise.Spec{Kind: "source", ID: string(s), Group: "sources", Subsystem: true,
+		posts[s].ref.Store(n.sys.Spawn(supervise.Spec{Kind: "source", ID: string(s), Group: "sources", Subsystem: true, Mailbox: bigMailbox,
 			New: func() supervise.Receiver {
 				return source.New(source.Config{Source: s, Observer: o.observer, Fleet: n.fleetPost, View: n.view, Component: o.component})
 			}}))
