@@ -59,7 +59,7 @@ func (f *Fleet) passAsked(c *supervise.Ctx, m messages.GetPass) {
 func (f *Fleet) passDue(c *supervise.Ctx) {
 	f.passes = slices.DeleteFunc(f.passes, func(p *pass) bool {
 		if p.marked == nil && f.open && f.sourcesAnswered(p, c.Now()) {
-			f.markAll(c, p)
+			f.markAll(p)
 		}
 		late := c.Now().Sub(p.asked) >= f.cfg.Patience+passLimit
 		if !late && (p.marked == nil || len(p.marked) > 0 && !f.storeGaveUp(c.Now())) {
@@ -86,7 +86,7 @@ func (f *Fleet) answered(s messages.Source, p *pass, up bool) bool {
 	return f.heard[s] && !f.readAt[s].Before(p.since) || s == messages.SourceDeclared && f.file.status == messages.FileInvalid
 }
 
-func (f *Fleet) markAll(c *supervise.Ctx, p *pass) {
+func (f *Fleet) markAll(p *pass) {
 	p.marked = make(map[string]bool, len(f.roll))
 	for name, m := range f.roll {
 		if !m.broken {

@@ -221,32 +221,6 @@ func (s *Store) applied(c *supervise.Ctx, m applied) {
 	s.rest(c, pause(m.took))
 }
 
-// withdraw takes an order back. One that is at the database may be done already: if it is not, it is not tried again.
-func (s *Store) withdraw(c *supervise.Ctx, m messages.WithdrawRow) {
-	if s.orders.withdraw(m.Name, m.Seq) {
-		s.unsent = append(s.unsent, messages.RowReply{Name: m.Name, Seq: m.Seq, Outcome: messages.Withdrawn})
-		s.send(c)
-		return
-	}
-	if s.undone == nil {
-		s.undone = map[string]uint64{}
-	}
-	s.undone[m.Name] = m.Seq
-}
-
-// stillWanted drops from a batch that failed what was withdrawn meanwhile, and answers that.
-func (s *Store) stillWanted(batch []messages.RowChange, undone map[string]uint64) []messages.RowChange {
-	kept := batch[:0:0]
-	for _, x := range batch {
-		if seq, taken := undone[x.Name]; taken && seq == x.Seq {
-			s.unsent = append(s.unsent, messages.RowReply{Name: x.Name, Seq: x.Seq, Outcome: messages.Withdrawn})
-			continue
-		}
-		kept = append(kept, x)
-	}
-	return kept
-}
-
 // resend is how long the store waits for a fleet whose mailbox is full. Chosen: nothing depends on it.
 const resend = 10 * time.Millisecond
 
