@@ -144,7 +144,7 @@ func TestAnswersAreEnvelopesWithoutNulls(t *testing.T) {
 		"events": {"GET", "/v1/events?since=1", `{"api":"v1","kind":"events","items":[{"seq":2,"at":null,"type":"state_changed",` +
 			`"target":"decky-01"}],"seq":2}`},
 		"a pass": {"POST", "/v1/reconcile", `{"api":"v1","kind":"reconcile","inserted":1,"deleted":0,"state_updated":0,"config_updated":0,` +
-			`"dry_run":false,"plan":[],"held":[],"faults":[],"file_invalid":false,"database_down":false,"unpublished":0}`},
+			`"dry_run":false,"plan":[],"held":[],"faults":[],"file_invalid":false,"database_down":false,"late":false,"not_owner":false,"unpublished":0}`},
 		"health": {"GET", "/healthz", `{"status":"ok"}`},
 		"ready":  {"GET", "/readyz", `{"degraded":[],"role":"owner","status":"ready"}`},
 	}
