@@ -8,15 +8,15 @@ import (
 	"github.com/decnet/decnet-fleetd/messages"
 )
 
-// Policy holds the times a decky goes by. The zero value is completed by DefaultPolicy's numbers in New.
+// Policy holds the times a decky goes by. Its zero value waits for nothing: start from DefaultPolicy.
 type Policy struct {
-	// Settle is how long an insert after vanish and a delete must be wanted without a break. 0 means 2s: DECNET tears
+	// Settle is how long an insert after vanish and a delete must be wanted without a break. 2s: DECNET tears
 	// down row before file, and writes row before file, within milliseconds; two seconds cover a slow disk.
 	Settle time.Duration
-	// CommitEvery is the shortest time between two state changes. 0 means 1s: consumers follow a flapping container
+	// CommitEvery is the shortest time between two state changes. 1s: consumers follow a flapping container
 	// at that rate without drowning.
 	CommitEvery time.Duration
-	// TwinRetry is how often an insert is tried again that another host's row of the same name forbade. 0 means 30s,
+	// TwinRetry is how often an insert is tried again that another host's row of the same name forbade. 30s,
 	// the interval of the audit.
 	TwinRetry time.Duration
 	// DryRun orders nothing: what would be ordered is the plan.

@@ -10,7 +10,7 @@ import (
 	"github.com/decnet/decnet-fleetd/messages"
 )
 
-// GuardPolicy says how many rows may go at once without a witness. The zero value is completed by DefaultPolicy.
+// GuardPolicy says how many rows may go at once without a witness. New completes a zero Floor with the policy of the daemon.
 type GuardPolicy struct {
 	// Floor and Share: up to max(Floor, Share × rows) deletions within Window need no witness. 3 and 0.25: taking down
 	// single deckies stays instant, and the silent fleet wipe DECNET once had would have been stopped.

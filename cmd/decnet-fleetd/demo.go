@@ -29,7 +29,7 @@ type demoOptions struct {
 
 // runDemo runs a whole host in a directory of its own and takes everything away again at the end.
 func runDemo(ctx context.Context, o demoOptions, log zerolog.Logger) (err error) {
-	ctx, cancel := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	ctx, cancel := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE) // a closed terminal or pipe cleans up too
 	defer cancel()
 	dir, err := os.MkdirTemp("", "fleetd-demo-")
 	if err != nil {
