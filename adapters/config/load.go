@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"time"
 	"unicode/utf8"
 )
 
@@ -128,6 +129,9 @@ func (l *loader) bad(s spec, c candidate, want string) {
 
 // note puts a setting into the table of origins. rest are the places that lost.
 func (l *loader) note(key string, value any, source string, rest []candidate) {
+	if d, is := value.(time.Duration); is && d == 0 {
+		value = "off"
+	}
 	o := Origin{Key: key, Value: Mask(fmt.Sprint(value)), Source: source, Overrides: []string{}}
 	for _, c := range rest {
 		o.Overrides = append(o.Overrides, c.source+": "+Mask(c.value))

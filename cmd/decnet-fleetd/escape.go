@@ -11,13 +11,20 @@ import (
 // maxCell bounds what one hostile string can take of a screen, in characters. Chosen: a name may have 128 bytes.
 const maxCell = 256
 
+// maxLine bounds a line of a message, in characters: a refusal names the statements that would mend it. Chosen: the
+// longest of ours has about 900.
+const maxLine = 2048
+
 // escape makes text from outside safe to print on one line of a terminal: whatever could move the cursor, colour,
 // reorder or hide text is shown as \x1b or \u202e. Names, states and reasons come from files, tables and containers.
-func escape(s string) string {
+func escape(s string) string { return escapeUpTo(s, maxCell) }
+
+// escapeUpTo does the same for a text of another length.
+func escapeUpTo(s string, most int) string {
 	var b strings.Builder
 	n := 0
 	for i := 0; i < len(s); n++ {
-		if n == maxCell {
+		if n == most {
 			b.WriteString("…")
 			break
 		}
@@ -38,6 +45,9 @@ func escape(s string) string {
 	}
 	return b.String()
 }
+
+// oneLine makes a cell of an error that has several lines. Names in it are quoted, so that a line feed is never theirs.
+func oneLine(s string) string { return strings.ReplaceAll(strings.TrimSpace(s), "\n", "; ") }
 
 // harmful: control bytes of both sets, everything invisible or reordering (format characters, odd spaces, line and
 // paragraph separators), private and unassigned characters, and combining marks, which pile up on others.

@@ -32,6 +32,19 @@ func TestNothingThatMovesHidesOrReordersReachesTheTerminal(t *testing.T) {
 	}
 }
 
+func TestALongMessageKeepsItsRemedy(t *testing.T) {
+	text := strings.Repeat("x", 300) + "\tand what to do"
+	if got := indent(text); !strings.HasSuffix(got, "  and what to do") {
+		t.Errorf("%q is cut", got)
+	}
+	if got := indent(strings.Repeat("x", 3000)); len(got) > maxLine+len("…") {
+		t.Errorf("%d bytes of one line", len(got))
+	}
+	if got := oneLine("table a is missing\ntable b is missing\n"); got != "table a is missing; table b is missing" {
+		t.Errorf("%q", got)
+	}
+}
+
 func FuzzEscape(f *testing.F) {
 	f.Add("a\x1b[31m\u202e\xff\\")
 	f.Fuzz(func(t *testing.T, s string) {

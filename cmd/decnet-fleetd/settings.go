@@ -34,7 +34,7 @@ var settingFlags = []settingFlag{
 	{name: "control-socket", kind: "path", usage: "the daemon's socket (default /run/decnet-fleetd/control.sock, or in the state directory) [FLEETD_CONTROL_SOCKET]", client: true},
 	{name: "interval", short: "i", kind: "duration", usage: "time between two full audits (default 30s) [FLEETD_INTERVAL]"},
 	{name: "no-wait", kind: "bool", usage: "end, with 0, where another daemon owns the state directory [FLEETD_NO_WAIT]"},
-	{name: "takeover", kind: "bool", usage: "retire another reconciler that is heard on the bus [FLEETD_TAKEOVER]"},
+	{name: "takeover", kind: "bool", usage: "stop every other reconciler that is heard on the bus, another decnet-fleetd too [FLEETD_TAKEOVER]"},
 	{name: "bus-stop", kind: "obey|ignore", usage: "what to do when DECNET's panel says stop (default obey) [FLEETD_BUS_STOP]"},
 	{name: "bus-replay", kind: "duration", usage: "send the last moments again after a reconnect (default off) [FLEETD_BUS_REPLAY]"},
 	{name: "log-level", kind: "level", usage: "trace, debug, info, warn or error (default info) [FLEETD_LOG_LEVEL]"},

@@ -19,8 +19,8 @@ type finding struct {
 }
 
 func ok(check, detail string) finding        { return finding{check, "ok", detail, ""} }
-func warn(check, detail, fix string) finding { return finding{check, "warn", detail, fix} }
-func fail(check, detail, fix string) finding { return finding{check, "fail", detail, fix} }
+func warn(check, detail, fix string) finding { return finding{check, "warn", oneLine(detail), fix} }
+func fail(check, detail, fix string) finding { return finding{check, "fail", oneLine(detail), fix} }
 
 // patient is what the doctor looks at.
 type patient struct {

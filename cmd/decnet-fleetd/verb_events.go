@@ -203,7 +203,7 @@ func dropped(r console.Reset) string {
 
 // row uses fixed widths: the next event is not known yet.
 func (f *follower) row(b *bytes.Buffer, e messages.Event) {
-	const form = "%-20s  %-10s  %-14s  %-24s  %-9s  %-9s  %s\n"
+	const form = "%-20s  %-16s  %-14s  %-24s  %-9s  %-9s  %s\n"
 	if !f.begun {
 		fmt.Fprintf(b, form, "TIME", "SEQ", "TYPE", "TARGET", "FROM", "TO", "CAUSE")
 		f.begun = true

@@ -27,6 +27,9 @@ func (a *app) manVerb() *cobra.Command {
 				}
 				return a.print(page)
 			}
+			if err := os.MkdirAll(dir, 0o755); err != nil {
+				return fmt.Errorf("make the directory of the manual pages: %w", err)
+			}
 			return writePages(c.Root(), dir)
 		},
 	}

@@ -52,7 +52,7 @@ func (a *app) statusListing(s console.StatusReply) listing {
 		if c.LatencySeconds > 0 {
 			latency = time.Duration(c.LatencySeconds * float64(time.Second)).Round(10 * time.Microsecond).String()
 		}
-		l.rows = append(l.rows, []string{c.Component, c.State, a.when(c.Since), latency, c.Detail})
+		l.rows = append(l.rows, []string{c.Component, c.State, a.when(c.Since), latency, oneLine(c.Detail)})
 		l.names, l.items = append(l.names, c.Component), append(l.items, c)
 	}
 	l.after = append([]string{""}, statusLines(s)...)
