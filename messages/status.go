@@ -39,7 +39,7 @@ type DeckyStatus struct {
 	Phase     string        `json:"phase"` // quiet, working, held, quarantined, waiting
 	Reason    string        `json:"reason"`
 	Held      *Held         `json:"held,omitempty"`
-	Rev       int64         `json:"rev"`
+	Rev       int64         `json:"rev"`   // of the last transition this process committed; 0: none yet
 	Cause     string        `json:"cause"` // of the last transition
 	ChangedAt Moment        `json:"changed_at"`
 	Restarts  int64         `json:"restarts"`

@@ -60,7 +60,7 @@ func (a *app) deckiesListing(list console.DeckyList) listing {
 	for _, d := range list.Items {
 		l.rows = append(l.rows, []string{
 			d.Name, shownState(d), fmt.Sprintf("%d/%d", d.Up, len(d.Expected)), orDash(d.IP), d.HostUUID, number(d.Mailbox), number(d.Restarts),
-			a.when(d.ChangedAt), d.Phase, number(d.HighWater), number(d.Rev), orDash(d.Cause), orDash(d.Reason),
+			a.when(d.ChangedAt), d.Phase, number(d.HighWater), revision(d.Rev), orDash(d.Cause), orDash(d.Reason),
 		})
 		l.names, l.items = append(l.names, d.Name), append(l.items, d)
 	}
@@ -76,6 +76,14 @@ func shownState(d messages.DeckyStatus) string {
 		return "-"
 	}
 	return d.State
+}
+
+// revision is unknown until the daemon commits the decky's next transition.
+func revision(n int64) string {
+	if n == 0 {
+		return "-"
+	}
+	return number(n)
 }
 
 func number(n int64) string { return strconv.FormatInt(n, 10) }
