@@ -92,6 +92,7 @@ type Status struct {
 	OutboxDepth   int64             `json:"outbox_depth"`
 	Counters      map[string]int64  `json:"counters"`
 	Warnings      []string          `json:"warnings"`
+	YourRole      string            `json:"your_role,omitempty"` // of who asked: admin, operator, read-only; "": not told
 }
 
 // DeckyHeld names a decky with what is held.

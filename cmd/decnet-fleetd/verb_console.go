@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/decnet/decnet-fleetd/adapters/console"
+	"github.com/decnet/decnet-fleetd/adapters/console/tui"
+	"github.com/decnet/decnet-fleetd/messages"
+)
+
+// consoleOptions are the flags of console.
+type consoleOptions struct {
+	once   bool
+	ascii  bool
+	screen string
+	width  int
+	height int
+}
+
+func (a *app) consoleVerb() *cobra.Command {
+	var o consoleOptions
+	c := &cobra.Command{
+		Use:   "console",
+		Short: "Look into the running daemon in a terminal",
+		Long: "Open the console: deckies, actors, events, crashes, dead letters, the runtime and the audit, live. ? lists the keys. A daemon that is\n" +
+			"restarted is found again. --once prints one screen and ends; where stdout is no terminal, or TERM is dumb, that is what happens.",
+		Example:     "  decnet-fleetd console\n  decnet-fleetd console --screen actors\n  decnet-fleetd console --once --ascii --width 100",
+		Args:        cobra.NoArgs,
+		Annotations: heeding(heedsClient),
+		RunE:        func(c *cobra.Command, _ []string) error { return a.console(c.Context(), o) },
+	}
+	f := c.Flags()
+	f.BoolVar(&o.once, "once", false, "print one screen and end")
+	f.BoolVar(&o.ascii, "ascii", false, "no characters beyond ASCII")
+	f.StringVar(&o.screen, "screen", "deckies", "the first screen: deckies, actors, events, crashes, deadletters, runtime or audit")
+	f.IntVar(&o.width, "width", 0, "columns of --once (default those of the terminal, or 120)")
+	f.IntVar(&o.height, "height", 0, "lines of --once (default those of the terminal, or 40)")
+	return c
+}
+
+func (a *app) console(ctx context.Context, o consoleOptions) error {
+	if !tui.Known(tui.Screen(o.screen)) {
+		return usage(fmt.Errorf("--screen is %q", o.screen), "it is deckies, actors, events, crashes, deadletters, runtime or audit")
+	}
+	client, err := a.client()
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	dumb := os.Getenv("TERM") == "dumb"
+	cfg := tui.Config{Daemon: consoleDaemon{client}, Escape: escape, Now: time.Now, Screen: tui.Screen(o.screen), ASCII: o.ascii || dumb, Plain: !a.colour()}
+	if o.once || !a.outTTY || dumb {
+		width, height := frameSize(o)
+		text, err := tui.Once(ctx, cfg, width, height)
+		if err != nil {
+			return err
+		}
+		return a.print([]byte(text))
+	}
+	if _, err := client.Status(ctx); err != nil { // said on a plain line rather than on an empty screen
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	_, err = tea.NewProgram(tui.New(ctx, cfg), tea.WithContext(ctx)).Run()
+	if errors.Is(err, tea.ErrInterrupted) || errors.Is(err, tea.ErrProgramKilled) && ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// frameSize is what was asked for, else the terminal's, else a size that shows most columns.
+func frameSize(o consoleOptions) (width, height int) {
+	width, height, err := term.GetSize(int(os.Stdout.Fd()))
+	if err != nil {
+		width, height = 120, 40
+	}
+	if o.width > 0 {
+		width = o.width
+	}
+	if o.height > 0 {
+		height = o.height
+	}
+	return max(20, width), max(8, height)
+}
+
+// consoleDaemon answers the console's questions over the control socket.
+type consoleDaemon struct{ c *console.Client }
+
+// Status asks for the status.
+func (d consoleDaemon) Status(ctx context.Context) (messages.Status, error) {
+	s, err := d.c.Status(ctx)
+	return s.Status, err
+}
+
+// Deckies asks for all deckies.
+func (d consoleDaemon) Deckies(ctx context.Context) ([]messages.DeckyStatus, error) {
+	list, err := d.c.Deckies(ctx, "")
+	return list.Items, err
+}
+
+// Table asks for the rows of a screen.
+func (d consoleDaemon) Table(context.Context, tui.Screen) (any, error) { return nil, tui.ErrNotOffered }
+
+// Inspect asks why a decky is as it is.
+func (d consoleDaemon) Inspect(ctx context.Context, of messages.DeckyStatus) (messages.Inspection, error) {
+	r, err := d.c.Decky(ctx, of.HostUUID+":"+of.Name)
+	if err != nil {
+		return messages.Inspection{}, err
+	}
+	list, err := d.c.Events(ctx, console.Query{Since: 0, Target: of.Name})
+	return messages.Inspection{Decky: r.DeckyStatus, Timeline: list.Items}, err
+}
+
+// Follow hands over events.
+func (d consoleDaemon) Follow(ctx context.Context, since int64, on func(e messages.Event, gap bool)) error {
+	q := console.Query{Since: max(since, 0)}
+	first := since < 0
+	return d.c.Stream(ctx, q, func(i console.Item) error {
+		gap := i.Reset.Kind != "" && !first // that the oldest are gone when one begins is no news
+		first = false
+		on(i.Event, gap)
+		return nil
+	})
+}
+
+// Act carries out a control verb.
+func (d consoleDaemon) Act(context.Context, string, []string, string) ([]messages.ActionResult, error) {
+	return nil, tui.ErrNotOffered
+}
