@@ -5,7 +5,7 @@
 #   services.sh up [docker] [postgres] [mariadb]   start what does not run yet (default: all of them), print the env lines
 #   services.sh down                               stop what was started, remove its data
 #   services.sh env                                print the env lines of what runs
-#   services.sh tools                              install the C compiler that Go's race detector needs, and systemd-analyze
+#   services.sh tools                              install the C compiler that Go's race detector needs, systemd-analyze and tmux
 #   services.sh reap NAME                          for the tests: end the engine below engines/NAME and what it left
 #
 # Everything lives below one directory: $IT_DIR, else ${TMPDIR:-/tmp}/decnet-fleetd-it. Sockets are unix sockets in
@@ -153,10 +153,11 @@ down() {
   say "all down, $DIR removed"
 }
 
-# tools: without systemd-analyze the tests of the units skip, but in CI.
+# tools: without systemd-analyze the tests of the units skip, and without tmux those of the terminal, but in CI.
 tools() {
   need gcc gcc libc6-dev
   need systemd-analyze systemd || [ "${CI:-}" != true ]
+  need tmux tmux || [ "${CI:-}" != true ]
 }
 
 # own makes the directory, takes the lock, and refuses a directory that somebody else prepared.
