@@ -47,6 +47,7 @@ const (
 	ReasonMutateOpen      = "a mutation of DECNET is in progress"
 	ReasonRedeploy        = "many containers vanished at once"
 	ReasonGuard           = "waits for the mass-deletion guard"
+	ReasonMixed           = "containers fit neither the file's services nor those of DECNET's deployment"
 	ReasonTwin            = "another host has a row of this name: "
 )
 
@@ -97,6 +98,7 @@ func decideInsert(o observations, p Policy) verdict {
 	if !known {
 		state = messages.Pending
 	}
+	o.declared.Entry, _ = arbitrate(o)
 	v.want = insert(o, state)
 	return v
 }
@@ -123,6 +125,11 @@ func decideDelete(o observations, p Policy) verdict {
 
 func decideUpdate(o observations, p Policy) verdict {
 	state, known := observedState(o)
+	entry, mixed := arbitrate(o)
+	if mixed {
+		return hold(verdict{}, "state_changed", ReasonMixed, o.mixedSince.Add(mixedHold))
+	}
+	o.declared.Entry = entry
 	v := verdict{state: state, reason: quietReason(o, known)}
 	changed := drift(o)
 	setState := known && string(state) != o.recorded.Row.State

@@ -21,6 +21,7 @@ type observations struct {
 	notYet  time.Time
 	// notYet is when the store may be asked again after it answered that an operation of DECNET is open.
 
+	mixedSince time.Time // since when the containers fit neither list of services; zero: they do fit
 	intent     intent    // what is wanted at the moment, and since when
 	flight     *flight   // the order at the store; never changed in place
 	lastCommit time.Time // of a state change
@@ -68,7 +69,7 @@ func fold(o observations, msg any) observations {
 	case messages.OrdersLost:
 		o.flight = nil
 	}
-	return foldFlips(foldIntent(o))
+	return foldFlips(foldIntent(foldMixed(o)))
 }
 
 func foldRow(o observations, m messages.RecordedObserved) observations {
@@ -154,5 +155,9 @@ func observedState(o observations) (messages.State, bool) {
 	if !o.runtime.Known || o.runtime.Refused != "" || o.declared.Presence != messages.Present {
 		return "", false
 	}
-	return aggregate(expected(o.declared.Entry.Services), o.runtime.Services)
+	entry, mixed := arbitrate(o)
+	if mixed {
+		return "", false
+	}
+	return aggregate(expected(entry.Services), o.runtime.Services)
 }
