@@ -15,6 +15,8 @@ func (b backend) Ask(ctx context.Context, question any) (any, error) {
 	switch q := question.(type) {
 	case messages.GetStatus, messages.GetDeckies:
 		return b.n.view.Ask(ctx, q)
+	case messages.ApproveDeletes:
+		return b.n.fleet.Ask(ctx, q)
 	case messages.GetPass:
 		return b.n.pass(ctx, q)
 	}
