@@ -75,3 +75,14 @@ type StoreRestarted struct{}
 
 // ReportsWanted asks an actor to tell the view everything once more: the view has just restarted and knows nothing.
 type ReportsWanted struct{}
+
+// FactsTold is everything the fleet knows of a decky, told at once: to a new one, to one that asked, and to one whose
+// mailbox was full.
+type FactsTold struct {
+	Holds    HoldsObserved
+	Permit   DeletePermitted
+	Runtime  RuntimeObserved
+	Declared DeclaredObserved
+	Recorded RecordedObserved
+	Marks    []PassMark // of the passes that wait for it, the oldest first
+}

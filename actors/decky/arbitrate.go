@@ -14,12 +14,12 @@ const mixedHold = 120 * time.Second
 // arbitrate picks the entry that counts, where DECNET's row `deployment` has other services than the file: the mutator
 // writes that row before compose and the file never, so neither is always right, and the containers decide. mixed: they
 // fit neither, so nothing can be said of the services yet.
-func arbitrate(o observations) (entry messages.Declared, mixed bool) {
-	file := o.declared.Entry
+func arbitrate(o *observations) (entry *messages.Declared, mixed bool) {
+	file := &o.declared.Entry
 	if len(o.declared.Other) == 0 {
 		return file, false
 	}
-	other := o.declared.Other[0]
+	other := &o.declared.Other[0]
 	inFile, deployed, there := expected(file.Services), expected(other.Services), present(o)
 	recorded := expected(o.recorded.Row.Services)
 	switch {
@@ -41,7 +41,7 @@ func arbitrate(o observations) (entry messages.Declared, mixed bool) {
 }
 
 // present lists the services that have a container in any state, sorted; nil where Docker is unknown.
-func present(o observations) []string {
+func present(o *observations) []string {
 	if !o.runtime.Known || o.runtime.Refused != "" {
 		return nil
 	}
@@ -61,14 +61,13 @@ func within(part, whole []string) bool {
 }
 
 // foldMixed notes since when the containers have fitted neither list.
-func foldMixed(o observations) observations {
+func foldMixed(o *observations) {
 	since := o.mixedSince
 	o.mixedSince = time.Time{}
 	if _, mixed := arbitrate(o); !mixed {
-		return o
+		return
 	}
 	if o.mixedSince = since; since.IsZero() {
 		o.mixedSince = o.now
 	}
-	return o
 }

@@ -38,7 +38,7 @@ func TestContainersDecideWhichListOfServicesCounts(t *testing.T) {
 		{"Docker is unknown, the row has the file's", []string{"ssh"}, blind, file, false},
 	} {
 		o := story(offered(file, deployed, 5), row("running", tc.recorded...), tc.seen)
-		if got, mixed := arbitrate(o); !slices.Equal(got.Services, tc.want) || mixed != tc.mixed {
+		if got, mixed := arbitrate(&o); !slices.Equal(got.Services, tc.want) || mixed != tc.mixed {
 			t.Errorf("%s: %v, mixed %v", tc.name, got.Services, mixed)
 		}
 	}
@@ -88,11 +88,11 @@ func TestWithoutAnotherListTheFileCounts(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		o := observations{now: noon, declared: anyDeclared(t), recorded: anyRow(t), runtime: anyRuntime(t)}
 		o.declared.Other = nil
-		if got, mixed := arbitrate(o); mixed || !slices.Equal(got.Services, o.declared.Entry.Services) {
+		if got, mixed := arbitrate(&o); mixed || !slices.Equal(got.Services, o.declared.Entry.Services) {
 			t.Fatalf("%v, mixed %v", got.Services, mixed)
 		}
 		o.declared.Other = []messages.Declared{{Services: o.declared.Entry.Services}}
-		if got, mixed := arbitrate(o); mixed || !slices.Equal(got.Services, o.declared.Entry.Services) {
+		if got, mixed := arbitrate(&o); mixed || !slices.Equal(got.Services, o.declared.Entry.Services) {
 			t.Fatalf("the same list twice: %v, mixed %v", got.Services, mixed)
 		}
 	})
@@ -104,7 +104,7 @@ func TestAMixtureNeverLastsLongerThanItsHold(t *testing.T) {
 		o = fold(o, messages.DeclaredObserved{Presence: messages.Present, Entry: anyDeclared(t).Entry, Other: []messages.Declared{anyDeclared(t).Entry}})
 		o = fold(fold(o, anyRow(t)), anyRuntime(t))
 		o.now = o.now.Add(mixedHold)
-		if _, mixed := arbitrate(o); mixed {
+		if _, mixed := arbitrate(&o); mixed {
 			t.Fatal("still mixed")
 		}
 	})

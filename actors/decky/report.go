@@ -45,7 +45,7 @@ func (d *Decky) observed() string {
 }
 
 func (d *Decky) status() messages.DeckyStatus {
-	o := d.o
+	o := &d.o
 	entry, _ := arbitrate(o)
 	want := expected(entry.Services)
 	s := messages.DeckyStatus{
