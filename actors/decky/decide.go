@@ -16,9 +16,9 @@ type Policy struct {
 	// CommitEvery is the shortest time between two state changes. 1s: consumers follow a flapping container
 	// at that rate without drowning.
 	CommitEvery time.Duration
-	// Vanish is how long a new state must last that comes from containers that are missing or were never started. 1s:
-	// compose removes and remakes single containers in less, a redeploy shows its pattern within it, and nobody waits
-	// for the news that he removed a container himself. What dies is news at once.
+	// Vanish is how long a new state must last that comes from containers that are missing or were never started. 2s, as
+	// the settle: compose removes and remakes single containers in less, a redeploy shows its pattern within it, and
+	// nobody waits for the news that he removed a container himself. What dies is news at once.
 	Vanish time.Duration
 	// TwinRetry is how often an insert is tried again that another host's row of the same name forbade. 30s,
 	// the interval of the audit.
@@ -29,7 +29,7 @@ type Policy struct {
 
 // DefaultPolicy returns the policy of the daemon.
 func DefaultPolicy() Policy {
-	return Policy{Settle: 2 * time.Second, CommitEvery: time.Second, Vanish: time.Second, TwinRetry: 30 * time.Second}
+	return Policy{Settle: 2 * time.Second, CommitEvery: time.Second, Vanish: 2 * time.Second, TwinRetry: 30 * time.Second}
 }
 
 // Reasons, the same words in logs, reports and tests.
@@ -220,10 +220,15 @@ func holdOf(o *observations) (why string, until time.Time) {
 }
 
 func stateHold(o *observations) (why string, until time.Time) {
-	if why, until = holdOf(o); why == "" && o.now.Before(o.holds.Redeploy) {
+	switch why, until = holdOf(o); {
+	case why != "":
+		return why, until
+	case o.now.Before(o.holds.Redeploy):
 		return ReasonRedeploy, o.holds.Redeploy
+	case o.now.Before(o.holds.Remake) && vanishing(o):
+		return ReasonRedeploy, o.holds.Remake
 	}
-	return why, until
+	return "", time.Time{}
 }
 
 func hold(v verdict, what, why string, until time.Time) verdict {

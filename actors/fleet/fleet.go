@@ -54,6 +54,7 @@ type Fleet struct {
 	sought   time.Time                    // when it was last asked for because of a container nobody declares
 	losses   []loss
 	redeploy time.Time // state changes are held until then
+	remake   time.Time // and those of deckies that compose has not come to yet until then
 
 	buried    map[string]time.Time // when rows were deleted: a look that began earlier still has them
 	wave      waveTrack
