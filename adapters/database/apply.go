@@ -2,6 +2,7 @@ package database
 
 import (
 	"context"
+	"database/sql"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -84,7 +85,7 @@ func (db *DB) attempt(ctx context.Context, token int64, batch []messages.RowChan
 	}
 	ctx, cancel := context.WithTimeout(ctx, txLimit*db.cfg.Timeout)
 	defer cancel()
-	tx, err := p.writer.BeginTx(ctx, nil)
+	tx, err := p.writer.BeginTx(ctx, &sql.TxOptions{Isolation: db.d.isolation})
 	if err != nil {
 		return nil, db.explain(what, err)
 	}

@@ -151,7 +151,7 @@ var onMySQL = site{
 		mustExec(t, admin, "CREATE DATABASE "+name+" CHARACTER SET utf8mb4")
 		t.Cleanup(func() { mustExecAfter(t, admin, "DROP DATABASE "+name) })
 		at := withDatabase(t, service(t, "IT_MYSQL_URL"), name)
-		other := asMySQL(t, at)
+		other := asMySQL(t, withDatabase(t, service(t, "IT_MYSQL_ADMIN_URL"), name)) // who runs statements for us too
 		var all []string
 		for _, table := range decnetTables {
 			all = append(all, golden[schema](t, "db_schema.json").MySQL[table]...)
@@ -170,8 +170,12 @@ var decnetTables = []string{"fleet_deckies", "decky_lifecycle", "state"}
 
 func service(t testing.TB, key string) string {
 	t.Helper()
-	if services[key] == "" {
-		t.Fatalf("%s is not set: run integration/services.sh up postgres mariadb", key)
+	switch {
+	case services[key] != "":
+	case os.Getenv("CI") == "true":
+		t.Fatalf("missing in CI: %s is not set", key)
+	default:
+		t.Skipf("NOT TESTED: %s is not set: run `integration/services.sh up` first, as `make test` does", key)
 	}
 	return services[key]
 }
