@@ -85,7 +85,7 @@ func (db *DB) attempt(ctx context.Context, token int64, batch []messages.RowChan
 	}
 	ctx, cancel := context.WithTimeout(ctx, txLimit*db.cfg.Timeout)
 	defer cancel()
-	tx, err := p.writer.BeginTx(ctx, &sql.TxOptions{Isolation: db.d.isolation})
+	tx, err := p.writer.BeginTx(ctx, txOptions(db.d))
 	if err != nil {
 		return nil, db.explain(what, err)
 	}
@@ -102,6 +102,9 @@ func (db *DB) attempt(ctx context.Context, token int64, batch []messages.RowChan
 	db.coalesced.Add(a.grown.merged)
 	return a, nil
 }
+
+// txOptions are those of a transaction that writes.
+func txOptions(d *dialect) *sql.TxOptions { return &sql.TxOptions{Isolation: d.isolation} }
 
 // run fences first: an owner that lost the lease reads nothing and waits for no row.
 func (a *attempt) run(ctx context.Context, token int64) error {

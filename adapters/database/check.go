@@ -2,7 +2,6 @@ package database
 
 import (
 	"context"
-	"database/sql"
 
 	"github.com/uptrace/bun"
 )
@@ -38,7 +37,10 @@ func (db *DB) Check(ctx context.Context) error {
 		return err
 	}
 	minor := -1
-	if err = db.probe(ctx, p); err == nil {
+	if err = db.checkColumns(ctx, p); err == nil { // first: it says which column
+		err = db.probe(ctx, p)
+	}
+	if err == nil {
 		minor, err = db.version(ctx, p)
 	}
 	if err == nil && minor < len(db.d.steps)-1 {
@@ -46,7 +48,7 @@ func (db *DB) Check(ctx context.Context) error {
 			Remedy: "run `decnet-fleetd db init`", SQL: db.making(minor)}
 	}
 	if err == nil {
-		err = db.checkShape(ctx, p)
+		err = db.checkKey(ctx, p)
 	}
 	return db.withStatements(ctx, p, minor, err)
 }
@@ -57,7 +59,7 @@ func (db *DB) probe(ctx context.Context, p *pools) error {
 	const what = "check the database"
 	ctx, cancel := context.WithTimeout(ctx, txLimit*db.cfg.Timeout)
 	defer cancel()
-	tx, err := p.writer.BeginTx(ctx, &sql.TxOptions{Isolation: db.d.isolation})
+	tx, err := p.writer.BeginTx(ctx, txOptions(db.d))
 	if err != nil {
 		return db.explain(what, err)
 	}

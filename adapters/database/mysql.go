@@ -90,9 +90,6 @@ func mysqlKind(err error) kind {
 	if errors.Is(err, mysql.ErrInvalidConn) || errors.Is(err, mysql.ErrMalformPkt) || errors.Is(err, mysql.ErrPktSync) {
 		return kindAway
 	}
-	if errors.Is(err, mysql.ErrNoTLS) {
-		return kindTLS
-	}
 	var e *mysql.MySQLError
 	if !errors.As(err, &e) {
 		return kindOther

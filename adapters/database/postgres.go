@@ -1,8 +1,11 @@
 package database
 
 import (
+	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
+	"net"
 	"strings"
 	"time"
 
@@ -54,17 +57,46 @@ func openPostgres(t target, limit time.Duration, conns int) (*bun.DB, error) {
 		user = "decnet" // the account DECNET's own defaults name
 	}
 	ms := serverLimit(limit).Milliseconds()
-	db := sql.OpenDB(pgdriver.NewConnector(
+	db := sql.OpenDB(newTidy(limit,
 		pgdriver.WithNetwork(t.network), pgdriver.WithAddr(t.addr), pgdriver.WithTLSConfig(t.tls),
 		pgdriver.WithUser(user), pgdriver.WithPassword(t.password), pgdriver.WithDatabase(t.database),
 		pgdriver.WithApplicationName("decnet-fleetd"), pgdriver.WithTracing(false),
-		pgdriver.WithDialTimeout(limit), pgdriver.WithReadTimeout(limit+driverSlack), pgdriver.WithWriteTimeout(limit+driverSlack),
+		pgdriver.WithReadTimeout(limit+driverSlack), pgdriver.WithWriteTimeout(limit+driverSlack),
 		pgdriver.WithConnParams(map[string]any{"lock_timeout": ms, "statement_timeout": ms, "timezone": "UTC",
 			// What an administrator may have set otherwise for the account: bun's literals are safe only with the first,
 			// and what others commit while we wait for a row counts only with the second.
 			"standard_conforming_strings": "on", "default_transaction_isolation": "read committed"}),
 	))
 	return bun.NewDB(onePool(db, conns), pgdialect.New()), nil
+}
+
+// tidy closes what pgdriver leaves open when a server refuses us after the connection stands: a password that was
+// changed would cost a file descriptor with every try.
+type tidy struct{ *pgdriver.Connector }
+
+// dialed is the key of a context under which the dialer puts its connection.
+type dialed struct{}
+
+func newTidy(limit time.Duration, options ...pgdriver.Option) tidy {
+	c := tidy{pgdriver.NewConnector(options...)}
+	c.Config().Dialer = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := (&net.Dialer{Timeout: limit}).DialContext(ctx, network, addr)
+		if at, ok := ctx.Value(dialed{}).(*net.Conn); ok {
+			*at = conn
+		}
+		return conn, err
+	}
+	return c
+}
+
+// Connect is driver.Connector's.
+func (c tidy) Connect(ctx context.Context) (driver.Conn, error) {
+	var at net.Conn
+	conn, err := c.Connector.Connect(context.WithValue(ctx, dialed{}, &at))
+	if err != nil && at != nil {
+		_ = at.Close() // nobody uses it any more
+	}
+	return conn, err
 }
 
 // postgresKind goes by SQLSTATE, appendix A of PostgreSQL's manual.

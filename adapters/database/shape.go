@@ -46,9 +46,11 @@ func misshapen(have []column) string {
 	return strings.Join(wrong, "; ")
 }
 
-// checkShape looks at what an empty probe does not find: types that refuse values, and rows without a key.
-func (db *DB) checkShape(ctx context.Context, p *pools) error {
-	const what = "check table fleet_deckies"
+const checkTable = "check table fleet_deckies"
+
+// checkColumns looks at what an empty probe does not find: types that refuse values. A table that is missing, or that
+// the catalogue hides, is left to the probe.
+func (db *DB) checkColumns(ctx context.Context, p *pools) error {
 	var have []column
 	err := db.each(ctx, p.writer, func(rows *sql.Rows) error {
 		var c column
@@ -58,18 +60,27 @@ func (db *DB) checkShape(ctx context.Context, p *pools) error {
 		return err
 	}, db.d.columns)
 	if err != nil {
-		return db.explain(what, err)
+		return db.explain(checkTable, err)
 	}
-	wrong := misshapen(have)
-	if wrong == "" && db.d.keyed != "" {
-		found := false
-		err = db.each(ctx, p.writer, func(*sql.Rows) error { found = true; return nil }, db.d.keyed)
-		if err == nil && !found {
-			wrong = "host_uuid and name are no key"
-		}
+	return db.shapeFault(misshapen(have))
+}
+
+// checkKey finds out whether a row can be there twice.
+func (db *DB) checkKey(ctx context.Context, p *pools) error {
+	if db.d.keyed == "" {
+		return nil
 	}
-	if err == nil && wrong != "" {
-		return &Error{Where: db.at.where, What: what, kind: kindSchema, Remedy: shapeRemedy, cause: errors.New(wrong)}
+	wrong := "host_uuid and name are no key"
+	err := db.each(ctx, p.writer, func(*sql.Rows) error { wrong = ""; return nil }, db.d.keyed)
+	if err != nil {
+		return db.explain(checkTable, err)
 	}
-	return db.explain(what, err)
+	return db.shapeFault(wrong)
+}
+
+func (db *DB) shapeFault(wrong string) error {
+	if wrong == "" {
+		return nil
+	}
+	return &Error{Where: db.at.where, What: checkTable, kind: kindSchema, Remedy: shapeRemedy, cause: errors.New(wrong)}
 }

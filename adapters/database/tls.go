@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"os"
 	"strings"
+
+	"github.com/go-sql-driver/mysql"
 )
 
 // secure decides on encryption. Encrypted always means verified, chain and name: require and verify-ca, which the usual
@@ -68,7 +70,8 @@ func isTLS(err error) bool {
 	var verify *tls.CertificateVerificationError
 	var header tls.RecordHeaderError
 	var alert tls.AlertError
-	return errors.As(err, &verify) || errors.As(err, &header) || errors.As(err, &alert) || strings.Contains(err.Error(), noTLS)
+	return errors.As(err, &verify) || errors.As(err, &header) || errors.As(err, &alert) || errors.Is(err, mysql.ErrNoTLS) ||
+		strings.Contains(err.Error(), noTLS)
 }
 
 // tlsKind tells what somebody must correct from what passes: certificates expire, and are renewed.
