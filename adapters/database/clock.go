@@ -3,6 +3,7 @@ package database
 import (
 	"context"
 	"database/sql"
+	"strings"
 	"time"
 )
 
@@ -29,4 +30,23 @@ func (db *DB) Skew(ctx context.Context) (time.Duration, error) {
 		}
 	}
 	return time.UnixMicro(micros).Sub(asked.Add(answered.Sub(asked) / 2)), nil
+}
+
+// Narrow says where text that DECNET allows cannot be stored; "" where all can. DECNET itself would fail there too.
+func (db *DB) Narrow(ctx context.Context) (string, error) {
+	if db.d.narrow == "" {
+		return "", nil
+	}
+	p, err := db.pools(false)
+	if err != nil {
+		return "", err
+	}
+	var found []string
+	err = db.each(ctx, p.reader, func(rows *sql.Rows) error {
+		var one string
+		err := rows.Scan(&one)
+		found = append(found, clip(one, maxWord))
+		return err
+	}, db.d.narrow)
+	return strings.Join(found, ", "), db.explain("ask for the encoding", err)
 }

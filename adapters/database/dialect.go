@@ -34,6 +34,8 @@ type dialect struct {
 	keyed string
 	// clock gives the server's time in microseconds since 1970; "" for none but ours.
 	clock string
+	// narrow lists what cannot hold all of Unicode; "" where everything can.
+	narrow string
 	// whoami gives the account as GRANT has it, and the schema that the tables are in; "" where there are no accounts.
 	whoami string
 	// quote makes an identifier of any text, grantee the account of a GRANT.

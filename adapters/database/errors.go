@@ -45,12 +45,17 @@ type Error struct {
 
 // Error gives where, what, why and the remedy in one line.
 func (e *Error) Error() string {
+	if e.Remedy != "" {
+		return e.Detail() + " (" + e.Remedy + ")"
+	}
+	return e.Detail()
+}
+
+// Detail gives where, what and why, without the remedy.
+func (e *Error) Detail() string {
 	s := e.Where + ": " + e.What
 	if e.cause != nil {
 		s += ": " + e.cause.Error()
-	}
-	if e.Remedy != "" {
-		s += " (" + e.Remedy + ")"
 	}
 	return s
 }

@@ -29,7 +29,9 @@ var mysqlDialect = dialect{
 		FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = 'fleet_deckies'`,
 	keyed: `SELECT 1 FROM information_schema.statistics WHERE table_schema = DATABASE() AND table_name = 'fleet_deckies' AND non_unique = 0
 		GROUP BY index_name HAVING GROUP_CONCAT(column_name ORDER BY seq_in_index) IN ('host_uuid,name', 'name,host_uuid')`,
-	clock:  `SELECT CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS SIGNED)`,
+	clock: `SELECT CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS SIGNED)`,
+	narrow: `SELECT CONCAT('column ', column_name, ' is ', character_set_name) FROM information_schema.columns
+		WHERE table_schema = DATABASE() AND table_name = 'fleet_deckies' AND character_set_name <> 'utf8mb4' ORDER BY ordinal_position`,
 	whoami: `SELECT CURRENT_USER(), DATABASE()`,
 	quote:  func(name string) string { return quoted(name, "`") },
 	grantee: func(account string) string {

@@ -27,7 +27,8 @@ var postgresDialect = dialect{
 	columns: `SELECT attname, pg_catalog.format_type(atttypid, NULL), CASE WHEN atttypmod > 4 THEN atttypmod - 4 ELSE 0 END,
 		CASE WHEN attnotnull AND NOT atthasdef AND attidentity = '' THEN 1 ELSE 0 END FROM pg_catalog.pg_attribute
 		WHERE attrelid = 'fleet_deckies'::regclass AND attnum > 0 AND NOT attisdropped`,
-	clock: `SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)`,
+	clock:  `SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)`,
+	narrow: `SELECT 'the encoding is ' || current_setting('server_encoding') WHERE current_setting('server_encoding') <> 'UTF8'`,
 	whoami: `SELECT current_user, COALESCE((SELECT n.nspname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n
 		ON n.oid = c.relnamespace WHERE c.relname = 'fleet_deckies' AND pg_catalog.pg_table_is_visible(c.oid)), current_schema(), 'public')`,
 	quote:   quotePostgres,

@@ -128,9 +128,17 @@ func (db *DB) Drop(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	drops := make([]string, 0, len(ownNames))
 	for _, name := range ownNames {
-		if _, err := p.exec(ctx, db, "DROP TABLE IF EXISTS "+name); err != nil {
-			return db.explain("drop table "+name, err)
+		drops = append(drops, "DROP TABLE IF EXISTS "+name)
+	}
+	for i, q := range drops {
+		if _, err := p.exec(ctx, db, q); err != nil {
+			err = db.explain("drop table "+ownNames[i], err)
+			if e, ok := errors.AsType[*Error](err); ok && e.kind == kindDenied {
+				e.Remedy, e.SQL = "let an administrator run the statements in this database", drops
+			}
+			return err
 		}
 	}
 	db.outbox.forget()

@@ -493,3 +493,19 @@ func TestTimesThatAreNoneHoldNothing(t *testing.T) {
 		}
 	})
 }
+
+func TestTextThatCannotBeStoredIsForetold(t *testing.T) {
+	everywhere(t, func(t *testing.T, s site) {
+		w := newWorld(t, s)
+		if narrow, err := w.db.Narrow(t.Context()); narrow != "" || err != nil {
+			t.Errorf("%q (%v)", narrow, err)
+		}
+		if s.name != onMySQL.name {
+			return
+		}
+		mustExec(t, w.other, "ALTER TABLE fleet_deckies MODIFY name VARCHAR(255) CHARACTER SET latin1 NOT NULL")
+		if narrow, err := w.db.Narrow(t.Context()); narrow != "column name is latin1" || err != nil {
+			t.Errorf("%q (%v)", narrow, err)
+		}
+	})
+}
