@@ -106,10 +106,7 @@ func freshPostgres(t *testing.T) *database {
 	admin := openPostgres(t, inDatabase(t, need(t, "IT_PG_ADMIN_URL"), "decnet"))
 	admin.exec(t, "CREATE ROLE "+name+" LOGIN PASSWORD '"+name+"'")
 	admin.exec(t, "CREATE SCHEMA AUTHORIZATION "+name)
-	t.Cleanup(func() {
-		_, err := admin.sql.ExecContext(context.Background(), "DROP OWNED BY "+name+" CASCADE; DROP ROLE "+name)
-		must(t, err)
-	})
+	t.Cleanup(func() { afterwards(t, admin, "DROP OWNED BY "+name+" CASCADE; DROP ROLE "+name) })
 	db := openPostgres(t, withLogin(t, need(t, "IT_PG_URL"), name, name))
 	for _, table := range metTables { // DECNET itself does not run on PostgreSQL: its models would compile to this
 		db.exec(t, strings.ReplaceAll(strings.Join(schemas(t).SQLite[table], ";"), "DATETIME", "TIMESTAMP"))
@@ -122,10 +119,7 @@ func freshMariaDB(t *testing.T) *database {
 	name := "decnet_" + nonce()
 	admin := openMariaDB(t, need(t, "IT_MYSQL_URL"))
 	admin.exec(t, "CREATE DATABASE "+name+" CHARACTER SET utf8mb4")
-	t.Cleanup(func() {
-		_, err := admin.sql.ExecContext(context.Background(), "DROP DATABASE "+name)
-		must(t, err)
-	})
+	t.Cleanup(func() { afterwards(t, admin, "DROP DATABASE "+name) })
 	db := openMariaDB(t, inDatabase(t, need(t, "IT_MYSQL_URL"), name))
 	var all []string
 	for _, table := range metTables {
@@ -134,6 +128,28 @@ func freshMariaDB(t *testing.T) *database {
 	db.exec(t, strings.Join(all, ";"))
 	db.at = "mysql+asyncmy" + strings.TrimPrefix(db.at, "mysql") // as DECNET has it
 	return db
+}
+
+// afterwards cleans up, when the test's context has ended, and the server may have been another one meanwhile.
+func afterwards(t *testing.T, d *database, statement string) {
+	t.Helper()
+	d.awake(t)
+	_, err := d.sql.ExecContext(context.Background(), statement)
+	must(t, err)
+}
+
+// awake waits until none of the connections is one to a server that has ended.
+func (d *database) awake(t *testing.T) {
+	t.Helper()
+	for well := 0; well < 5; {
+		eventually(t, soon, func() error {
+			_, err := d.sql.ExecContext(context.Background(), "SELECT 1")
+			if well++; err != nil {
+				well = 0
+			}
+			return err
+		})
+	}
 }
 
 func openPostgres(t *testing.T, at string) *database {

@@ -13,7 +13,7 @@ func (db *DB) advise(e *Error) {
 	case kindSchema:
 		db.adviseSchema(e)
 	case kindDenied:
-		e.Remedy = "the account lacks a privilege: `decnet-fleetd doctor` shows the statements for an administrator"
+		e.Remedy = "the account lacks a privilege: `decnet-fleetd db init` prints the statements for an administrator"
 	case kindDamaged:
 		e.Remedy = db.damagedRemedy()
 	case kindLogin:
@@ -51,7 +51,7 @@ func (db *DB) adviseSchema(e *Error) {
 	switch {
 	case strings.Contains(text, "fleetd_"):
 		e.What += ": tables of decnet-fleetd are missing"
-		e.Remedy = "run `decnet-fleetd db init`, or the statements as an administrator"
+		e.Remedy = "run `decnet-fleetd db init`, or let an administrator run the statements"
 		e.SQL = db.making(-1)
 	case strings.Contains(text, "fleet_deckies") && !strings.Contains(text, "column"):
 		e.What += ": table fleet_deckies is missing"

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"reflect"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
@@ -508,4 +510,32 @@ func TestTextThatCannotBeStoredIsForetold(t *testing.T) {
 			t.Errorf("%q (%v)", narrow, err)
 		}
 	})
+}
+
+// TestARefusalCostsNoDescriptor: a daemon tries for days with a password that somebody changed.
+func TestARefusalCostsNoDescriptor(t *testing.T) {
+	if len(sites()) == 1 {
+		t.Skip("NOT TESTED: needs servers; `make integration` brings them up and sets IT_ENGINES=all")
+	}
+	open := func() int {
+		files, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(files)
+	}
+	for _, s := range []site{onPostgres, onMySQL} {
+		w := &world{t: t, at: s, now: start, url: withUser(t, service(t, map[string]string{"postgres": "IT_PG_URL", "mysql": "IT_MYSQL_URL"}[s.name]), "nobody", "x")}
+		db := w.openDB()
+		defer debug.SetGCPercent(debug.SetGCPercent(-1)) // it would close them in the end
+		before := open()
+		for range 30 {
+			if err := db.Beat(t.Context(), 1); kindOf(err) != kindLogin {
+				t.Fatal(err)
+			}
+		}
+		if after := open(); after > before+5 {
+			t.Errorf("%s: %d descriptors before, %d after 30 refusals", s.name, before, after)
+		}
+	}
 }

@@ -81,7 +81,7 @@ func (a *app) report(f *failure, asJSON bool) {
 func indent(text string) string {
 	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
 	for i := range lines {
-		lines[i] = escape(lines[i])
+		lines[i] = escapeTo(lines[i], maxLine)
 	}
 	return strings.Join(lines, "\n  ")
 }

@@ -91,8 +91,8 @@ func checkDatabase(ctx context.Context, p patient) []finding {
 	switch {
 	case err == nil:
 		return soundDatabase(ctx, db)
-	case errors.Is(err, messages.ErrSchema) && len(database.Statements(err)) > 0:
-		return []finding{fail(name, err.Error(), "run as an account that may: "+strings.Join(database.Statements(err), "; ")+";")}
+	case errors.As(err, &e) && len(e.SQL) > 0:
+		return []finding{fail(name, e.Detail(), e.Remedy+"; `decnet-fleetd db init` prints them")}
 	case errors.As(err, &e):
 		return []finding{fail(name, e.Detail(), e.Remedy)}
 	}
@@ -117,7 +117,7 @@ func soundDatabase(ctx context.Context, db *database.DB) []finding {
 	}
 	apart, err2 := db.Skew(ctx)
 	if apart.Abs() > skewed {
-		all = append(all, warn(name, fmt.Sprintf("the clock of %s is %s %s of this host's; leases do not depend on it, times that others write do",
+		all = append(all, warn(name, fmt.Sprintf("the clock of %s is %s %s this host's; leases do not depend on it, times that others write do",
 			db.Where(), apart.Abs().Round(time.Second), aheadOr(apart > 0)), "synchronize both with NTP"))
 	}
 	if err = errors.Join(err, err2); err != nil {
@@ -131,7 +131,7 @@ func soundDatabase(ctx context.Context, db *database.DB) []finding {
 
 func aheadOr(ahead bool) string {
 	if ahead {
-		return "ahead"
+		return "ahead of"
 	}
 	return "behind"
 }

@@ -11,13 +11,18 @@ import (
 // maxCell bounds what one hostile string can take of a screen, in characters. Chosen: a name may have 128 bytes.
 const maxCell = 256
 
+// maxLine bounds a line of a message. Chosen: the longest statement that an administrator is to copy, five times.
+const maxLine = 4096
+
 // escape makes text from outside safe to print on one line of a terminal: whatever could move the cursor, colour,
 // reorder or hide text is shown as \x1b or \u202e. Names, states and reasons come from files, tables and containers.
-func escape(s string) string {
+func escape(s string) string { return escapeTo(s, maxCell) }
+
+func escapeTo(s string, most int) string {
 	var b strings.Builder
 	n := 0
 	for i := 0; i < len(s); n++ {
-		if n == maxCell {
+		if n == most {
 			b.WriteString("…")
 			break
 		}
