@@ -59,7 +59,7 @@ func (db *DB) probe(ctx context.Context, p *pools) error {
 	const what = "check the database"
 	ctx, cancel := context.WithTimeout(ctx, txLimit*db.cfg.Timeout)
 	defer cancel()
-	tx, err := p.writer.BeginTx(ctx, txOptions(db.d))
+	tx, err := db.begin(ctx, p)
 	if err != nil {
 		return db.explain(what, err)
 	}

@@ -136,6 +136,19 @@ func TestSilenceUnlessSomethingChangedOrIsAsked(t *testing.T) {
 	})
 }
 
+// TestAWriteInTheSecondOfTheLastOneIsFound: where times are whole seconds it leaves no sign.
+func TestAWriteInTheSecondOfTheLastOneIsFound(t *testing.T) {
+	everywhere(t, func(t *testing.T, s site) {
+		w := newWorld(t, s)
+		w.now = at(t, "2026-11-23 15:00:00.100000")
+		w.foreign("local", "b", "running")
+		o := w.watch(func(*Config) {})
+		o.read()
+		mustExec(t, w.other, "UPDATE fleet_deckies SET state = 'failed', updated_at = '2026-11-23 15:00:00.200000' WHERE name = 'b'")
+		o.wants("b failed")
+	})
+}
+
 func TestTheAuditFindsWhatLeftNoSign(t *testing.T) {
 	everywhere(t, func(t *testing.T, s site) {
 		w := newWorld(t, s)

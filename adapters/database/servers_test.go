@@ -539,3 +539,32 @@ func TestARefusalCostsNoDescriptor(t *testing.T) {
 		}
 	}
 }
+
+// TestAServerThatFallsSilentCostsADeadline: nobody hangs up, as when a failover leaves a connection behind.
+func TestAServerThatFallsSilentCostsADeadline(t *testing.T) {
+	onServers(t, func(t *testing.T, s site) {
+		w, p := throughProxy(t, s, brief)
+		w.one(w.insert("d", messages.Running))
+		for word, most := range map[string]time.Duration{"": 2 * time.Second, "COMMIT": driverSlack + 3*time.Second} { // a COMMIT takes no context
+			state := messages.State(w.dump("SELECT state FROM fleet_deckies")[0]["state"])
+			next := map[messages.State]messages.State{messages.Running: messages.Failed, messages.Failed: messages.Running}[state]
+			c := w.update("d", string(state), next)
+			happened := p.once(word, 1, silence)
+			began := time.Now()
+			_, _, err := w.db.Apply(t.Context(), w.token, []messages.RowChange{c})
+			if took := time.Since(began); err == nil || !Retryable(err) || took > most {
+				t.Fatalf("silent at %q: %v after %s", word, err, took)
+			}
+			if !happened() {
+				t.Fatal("nothing was swallowed")
+			}
+			p.when(nil)
+			if replies, _ := w.until(c); replies[0].Outcome != messages.Committed {
+				t.Errorf("%+v", replies)
+			}
+		}
+		if n := w.count("SELECT COUNT(*) FROM fleetd_outbox"); n != 3 {
+			t.Errorf("%d transitions", n)
+		}
+	})
+}
