@@ -3,6 +3,7 @@ package database
 import (
 	"database/sql"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -22,8 +23,25 @@ type dialect struct {
 	folds bool
 	// coarse: timestamps keep whole seconds, two writes within one look the same.
 	coarse bool
-	// exists answers with one row if a table of the given name is there, tables lists the names of all tables.
+	// isolation of a transaction that writes.
+	isolation sql.IsolationLevel
+	// exists answers with one row if a table of the given name is there; "" where only those are listed that the account
+	// may use. tables lists the names of all tables.
 	exists, tables string
+	// columns lists the columns of fleet_deckies: name, type, length (0: any), 1 for one that an INSERT must have.
+	columns string
+	// keyed answers with one row if fleet_deckies has the key that an upsert needs; "" where the upsert itself says so.
+	keyed string
+	// clock gives the server's time in microseconds since 1970; "" for none but ours.
+	clock string
+	// narrow lists what cannot hold all of Unicode; "" where everything can.
+	narrow string
+	// whoami gives the account as GRANT has it, and the schema that the tables are in; "" where there are no accounts.
+	whoami string
+	// quote makes an identifier of any text, grantee the account of a GRANT.
+	quote, grantee func(string) string
+	// enter are the statements that bring an administrator to the schema, and the account into it.
+	enter func(schema, grantee string) []string
 	// steps are the statements of every minor version of our tables, from 0; each only adds. fleet makes DECNET's.
 	steps [][]string
 	fleet []string
@@ -49,6 +67,11 @@ func onePool(db *sql.DB, n int) *sql.DB {
 	db.SetMaxOpenConns(n)
 	db.SetMaxIdleConns(n)
 	return db
+}
+
+// quoted puts text between quotes, and doubles those in it.
+func quoted(text, quote string) string {
+	return quote + strings.ReplaceAll(text, quote, quote+quote) + quote
 }
 
 func onConflict(key string) string  { return "CONFLICT (" + key + ") DO UPDATE" }

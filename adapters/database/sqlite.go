@@ -20,6 +20,7 @@ var sqliteDialect = dialect{
 	upsert:   onConflict,
 	incoming: excluded,
 	exists:   `SELECT 1 FROM sqlite_master WHERE type IN ('table', 'view') AND name = ?`,
+	columns:  `SELECT name, '', 0, CASE WHEN "notnull" AND dflt_value IS NULL THEN 1 ELSE 0 END FROM pragma_table_info('fleet_deckies')`,
 	tables:   `SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite!_%' ESCAPE '!'`,
 	steps: [][]string{ownTypes{auto: "INTEGER PRIMARY KEY AUTOINCREMENT",
 		word: "VARCHAR", topic: "VARCHAR", text: "TEXT"}.statements()},
@@ -64,7 +65,7 @@ func sqliteKind(err error) kind {
 		return kindDuplicate
 	case sqlite3.SQLITE_ERROR:
 		if strings.Contains(e.Error(), "no such table") || strings.Contains(e.Error(), "no such column") ||
-			strings.Contains(e.Error(), "has no column") {
+			strings.Contains(e.Error(), "has no column") || strings.Contains(e.Error(), "does not match any PRIMARY KEY or UNIQUE") {
 			return kindSchema
 		}
 	}

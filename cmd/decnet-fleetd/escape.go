@@ -12,8 +12,8 @@ import (
 const maxCell = 256
 
 // maxLine bounds a line of a message, in characters: a refusal names the statements that would mend it. Chosen: the
-// longest of ours has about 900.
-const maxLine = 2048
+// longest statement that an administrator is to copy, five times.
+const maxLine = 4096
 
 // escape makes text from outside safe to print on one line of a terminal: whatever could move the cursor, colour,
 // reorder or hide text is shown as \x1b or \u202e. Names, states and reasons come from files, tables and containers.
