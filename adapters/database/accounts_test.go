@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/uptrace/bun"
+
 	"github.com/decnet/decnet-fleetd/messages"
 )
 
@@ -56,14 +58,13 @@ func (w *world) restricted() (at string) {
 // administrator runs statements in one session, in a place where nobody has said which schema is meant.
 func (w *world) administrator(statements []string) {
 	w.t.Helper()
-	admin := asMySQL
-	at := w.url
+	var admin *bun.DB
 	if w.at.name == onPostgres.name {
-		admin, at = asPostgres, withDatabase(w.t, service(w.t, "IT_PG_ADMIN_URL"), "decnet")
+		admin = asPostgres(w.t, withDatabase(w.t, service(w.t, "IT_PG_ADMIN_URL"), "decnet"))
 	} else {
-		at = service(w.t, "IT_MYSQL_ADMIN_URL")
+		admin = asMySQL(w.t, service(w.t, "IT_MYSQL_ADMIN_URL"))
 	}
-	c, err := admin(w.t, at).Conn(w.t.Context())
+	c, err := admin.Conn(w.t.Context())
 	if err != nil {
 		w.t.Fatal(err)
 	}

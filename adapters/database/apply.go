@@ -111,8 +111,8 @@ func (db *DB) begin(ctx context.Context, p *pools) (bun.Tx, error) {
 	by, _ := short.Deadline()
 	ctx, cancel := context.WithCancelCause(ctx)
 	late := time.AfterFunc(db.cfg.Timeout, func() { cancel(context.DeadlineExceeded) })
-	tx, err := p.writer.BeginTx(beginning{ctx, by}, txOptions(db.d))
-	if !late.Stop() { // what began is rolled back with its context
+	tx, err := p.writer.BeginTx(beginning{ctx, by}, txOptions(db.d)) //nolint:contextcheck // it is ctx with another deadline
+	if !late.Stop() {                                                // what began is rolled back with its context
 		return tx, errors.Join(context.Cause(ctx), err)
 	}
 	return tx, err

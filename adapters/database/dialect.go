@@ -2,7 +2,6 @@ package database
 
 import (
 	"database/sql"
-	"slices"
 	"strings"
 	"time"
 
@@ -78,9 +77,6 @@ func onConflict(key string) string  { return "CONFLICT (" + key + ") DO UPDATE" 
 func excluded(column string) string { return column + " = EXCLUDED." + column }
 func onDuplicate(string) string     { return "DUPLICATE KEY UPDATE" }
 func valuesOf(column string) string { return column + " = VALUES(" + column + ")" }
-
-// own are all statements that make our tables.
-func (d *dialect) own() []string { return slices.Concat(d.steps...) }
 
 // opener makes a pool; the duration bounds a statement.
 type opener func(target, time.Duration) (*bun.DB, error)

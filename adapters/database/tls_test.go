@@ -4,7 +4,7 @@ import (
 	"bufio"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
+	"database/sql"
 	"fmt"
 	"net"
 	"net/url"
@@ -66,14 +66,8 @@ func (w *world) isEncrypted(db *DB) {
 	}
 	for _, pool := range []querier{p.writer, p.reader} {
 		var is bool
-		rows, err := pool.QueryContext(w.t.Context(), query)
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		for rows.Next() {
-			err = errors.Join(err, rows.Scan(&is))
-		}
-		if err = errors.Join(err, rows.Err(), rows.Close()); err != nil || !is {
+		err := db.each(w.t.Context(), pool, func(rows *sql.Rows) error { return rows.Scan(&is) }, query)
+		if err != nil || !is {
 			w.t.Errorf("the connection is in clear (%v)", err)
 		}
 	}
