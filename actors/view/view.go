@@ -30,6 +30,8 @@ type Config struct {
 	Actors func() map[string]supervise.Stats
 	// Extra returns counters of the adapters; nil means none.
 	Extra func() map[string]int64
+	// Board shows the status to whoever may not ask; nil means nobody.
+	Board *Board
 }
 
 // View is the actor.
@@ -40,6 +42,7 @@ type View struct {
 	fleet      messages.FleetReported
 	counters   map[string]int64
 	broken     map[string]string // deckies in quarantine, with the reason
+	posting    bool              // a timer runs that puts the status on the board
 }
 
 // New returns the actor; give it to a supervise.Spec.
@@ -50,9 +53,12 @@ func New(cfg Config) *View {
 
 // Receive handles one message.
 func (v *View) Receive(c *supervise.Ctx, msg any) {
+	v.posts(c, msg)
 	switch m := msg.(type) {
 	case supervise.Started:
 		v.start(m)
+	case messages.Tick:
+		v.post(c)
 	case supervise.Stopping:
 	case messages.DeckyReported:
 		v.decky(c, m.Status)

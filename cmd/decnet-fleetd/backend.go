@@ -15,6 +15,10 @@ func (b backend) Ask(ctx context.Context, question any) (any, error) {
 	switch q := question.(type) {
 	case messages.GetStatus, messages.GetDeckies:
 		return b.n.view.Ask(ctx, q)
+	case messages.GetHealth:
+		return messages.Alive{}, b.n.health(ctx)
+	case messages.GetReady:
+		return b.n.ready(), nil
 	case messages.GetPass:
 		return b.n.pass(ctx, q)
 	}

@@ -92,6 +92,8 @@ func (d *daemon) run(ctx context.Context, p parts) error {
 	if err := d.servers(ctx, n); err != nil {
 		return errors.Join(err, d.end(n))
 	}
+	n.watchLoops()
+	n.firstPass()
 	n.notify(d.sd, d.log)
 	d.log.Info().Str("version", version).Str("host", p.hostUUID).Str("state_file", d.settings.StateFile).
 		Str("database", p.db.Where()).Str("control", d.settings.ControlSocket).Msg("decnet-fleetd started")
@@ -141,7 +143,7 @@ func (d *daemon) broker(ctx context.Context) (serves, error) {
 // servers run in actors of their own: a panic in a handler restarts the one, not the daemon.
 func (d *daemon) servers(ctx context.Context, n *node) error {
 	control, err := console.Listen(ctx, console.Config{Path: d.settings.ControlSocket, Group: "decnet", Backend: backend{n}, Feed: d.feed, Now: time.Now,
-		Node: d.settings.HostUUID, Log: d.log})
+		Node: d.settings.HostUUID, Log: d.log, Metrics: n.metrics.Handler()})
 	if err != nil {
 		return configFault(err)
 	}
