@@ -80,5 +80,7 @@ type DeclaredChanged struct {
 type DeclaredObserved struct {
 	Presence Presence
 	Entry    Declared // for Present
-	ReadAt   time.Time
+	// Other is the entry with the services that DECNET's row `deployment` has instead, where they differ: at most one.
+	Other  []Declared
+	ReadAt time.Time
 }

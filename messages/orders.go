@@ -21,10 +21,24 @@ type DeletePermitted struct {
 	Hash    string // of the held set, to approve it; "" where approval is not the way out
 }
 
-// ApproveDeletes is an operator's consent to exactly the set of deletions with this hash.
+// ApproveDeletes is an operator's consent to the set of deletions with this hash, and to any part of it. The answer is an
+// ApproveReply.
 type ApproveDeletes struct {
-	Hash string
-	By   string
+	Hash   string
+	DryRun bool // say what would be approved
+}
+
+// ApproveReply says what is held now and whether the approval was of that.
+type ApproveReply struct {
+	Held      bool     `json:"held"` // deletions wait for an approval
+	Names     []string `json:"names"`
+	Hash      string   `json:"hash,omitempty"` // of the set that is held now
+	Why       string   `json:"why,omitempty"`
+	Accepted  bool     `json:"accepted"` // the hash was that of the held set
+	Released  bool     `json:"released"` // and they are being deleted
+	Reads     int      `json:"reads"`    // identical readings of the file so far
+	NeedReads int      `json:"need_reads"`
+	ReleaseAt Moment   `json:"release_at"` // not before; null: nothing is held
 }
 
 // DeckyRetired tells the fleet that neither file nor table know the decky any more.
@@ -61,3 +75,14 @@ type StoreRestarted struct{}
 
 // ReportsWanted asks an actor to tell the view everything once more: the view has just restarted and knows nothing.
 type ReportsWanted struct{}
+
+// FactsTold is everything the fleet knows of a decky, told at once: to a new one, to one that asked, and to one whose
+// mailbox was full.
+type FactsTold struct {
+	Holds    HoldsObserved
+	Permit   DeletePermitted
+	Runtime  RuntimeObserved
+	Declared DeclaredObserved
+	Recorded RecordedObserved
+	Marks    []PassMark // of the passes that wait for it, the oldest first
+}

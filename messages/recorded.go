@@ -19,7 +19,19 @@ type RecordedRead struct {
 	Rows   []Recorded // by name
 	Holds  []Hold
 	Faults []Fault // rows that could not be read whole; their readable part is in Rows
-	ReadAt time.Time
+	// Deployed is DECNET's fourth store, the row `deployment` of its table state. DeployedSum tells two of them apart;
+	// 0: there is none.
+	Deployed    []Deployed
+	DeployedSum uint64
+	ReadAt      time.Time
+}
+
+// Deployed is what DECNET's row `deployment` says of one decky of this host. The mutator changes services there and in
+// Docker, and in no other store.
+type Deployed struct {
+	Name        string
+	Services    []string
+	LastMutated float64 // seconds since the epoch
 }
 
 func (RecordedRead) reading() {}
@@ -41,7 +53,10 @@ type RecordedChanged struct {
 	Holds  []Hold // all open ones
 	Faults []Fault
 	Count  int // rows of this host in the table
-	ReadAt time.Time
+	// Deployed is the whole fourth store; where DeployedKept it is as it was told before.
+	Deployed     []Deployed
+	DeployedKept bool
+	ReadAt       time.Time
 }
 
 // RecordedObserved is what a decky hears about its own row, from the source or in a store's reply.

@@ -9,14 +9,14 @@ import (
 // ownError begins every last_error that fleetd wrote: no other text is ever cleared.
 const ownError = "fleetd:"
 
-func insert(o observations, state messages.State) *messages.RowChange {
+func insert(o *observations, state messages.State) *messages.RowChange {
 	c := order(o, messages.InsertRow, messages.TransitionInserted, state)
 	c.Transition.Cause = "file"
 	c.Vanished = o.seenRow
 	return content(c, o)
 }
 
-func remove(o observations) *messages.RowChange {
+func remove(o *observations) *messages.RowChange {
 	c := order(o, messages.DeleteRow, messages.TransitionDeleted, messages.TornDown)
 	c.Transition.Cause = "file"
 	c.Prev = o.recorded.Row.State
@@ -24,7 +24,7 @@ func remove(o observations) *messages.RowChange {
 }
 
 // update writes state, configuration or both in one step, so that row and event never differ.
-func update(o observations, state messages.State, setState bool, changed []string) *messages.RowChange {
+func update(o *observations, state messages.State, setState bool, changed []string) *messages.RowChange {
 	prev := o.recorded.Row.State
 	transition := messages.TransitionStateChanged
 	if !setState {
@@ -44,7 +44,7 @@ func update(o observations, state messages.State, setState bool, changed []strin
 	return c
 }
 
-func order(o observations, kind messages.ChangeKind, transition string, state messages.State) *messages.RowChange {
+func order(o *observations, kind messages.ChangeKind, transition string, state messages.State) *messages.RowChange {
 	at := o.now
 	if e := o.runtime.EventAt; transition == messages.TransitionStateChanged && !e.IsZero() && e.After(o.lastCommit) {
 		at = e
@@ -53,8 +53,8 @@ func order(o observations, kind messages.ChangeKind, transition string, state me
 		State: string(state), Transition: transition, Source: "fleet", Cause: o.cause, ObservedAt: messages.Moment{Time: at}}}
 }
 
-func content(c *messages.RowChange, o observations) *messages.RowChange {
-	d := o.declared.Entry
+func content(c *messages.RowChange, o *observations) *messages.RowChange {
+	d := &o.declared.Entry
 	c.SetContent, c.ServicesJSON, c.ConfigJSON, c.IP = true, d.ServicesJSON, d.ConfigJSON, d.IP
 	c.Services, c.Digest, c.LastMutated = d.Services, d.Digest, d.LastMutated
 	return c

@@ -47,6 +47,7 @@ const (
 	ReasonMutateOpen      = "a mutation of DECNET is in progress"
 	ReasonRedeploy        = "many containers vanished at once"
 	ReasonGuard           = "waits for the mass-deletion guard"
+	ReasonMixed           = "containers fit neither the file's services nor those of DECNET's deployment"
 	ReasonTwin            = "another host has a row of this name: "
 )
 
@@ -62,7 +63,7 @@ type verdict struct {
 	busy   bool // it will go on by itself shortly
 }
 
-// decide chooses from everything known. Same observations, same verdict.
+// decide chooses from everything known. Same observations, same verdict. What it calls may change its own copy only.
 func decide(o observations, p Policy) verdict {
 	switch d, r := o.declared.Presence, o.recorded.Presence; {
 	case d == messages.Unknown:
@@ -70,16 +71,16 @@ func decide(o observations, p Policy) verdict {
 	case r == messages.Unknown:
 		return verdict{reason: ReasonUnknownRecorded}
 	case d == messages.Present && r == messages.Absent:
-		return decideInsert(o, p)
+		return decideInsert(&o, p)
 	case d == messages.Absent && r == messages.Present:
-		return decideDelete(o, p)
+		return decideDelete(&o, p)
 	case d == messages.Absent:
 		return verdict{reason: ReasonGone, retire: o.flight == nil}
 	}
-	return decideUpdate(o, p)
+	return decideUpdate(&o, p)
 }
 
-func decideInsert(o observations, p Policy) verdict {
+func decideInsert(o *observations, p Policy) verdict {
 	state, known := observedState(o)
 	v := verdict{state: state, reason: ReasonInsert}
 	if ready := o.recorded.ReadAt.Add(p.TwinRetry); o.twin != "" && o.now.Before(ready) {
@@ -97,11 +98,13 @@ func decideInsert(o observations, p Policy) verdict {
 	if !known {
 		state = messages.Pending
 	}
+	entry, _ := arbitrate(o)
+	o.declared.Entry = *entry
 	v.want = insert(o, state)
 	return v
 }
 
-func decideDelete(o observations, p Policy) verdict {
+func decideDelete(o *observations, p Policy) verdict {
 	v := verdict{reason: ReasonDelete}
 	if why, until := holdOf(o); why != "" {
 		return hold(v, "delete", why, until)
@@ -121,8 +124,13 @@ func decideDelete(o observations, p Policy) verdict {
 	return v
 }
 
-func decideUpdate(o observations, p Policy) verdict {
+func decideUpdate(o *observations, p Policy) verdict {
 	state, known := observedState(o)
+	entry, mixed := arbitrate(o)
+	if mixed {
+		return hold(verdict{}, "state_changed", ReasonMixed, o.mixedSince.Add(mixedHold))
+	}
+	o.declared.Entry = *entry
 	v := verdict{state: state, reason: quietReason(o, known)}
 	changed := drift(o)
 	setState := known && string(state) != o.recorded.Row.State
@@ -144,7 +152,7 @@ func decideUpdate(o observations, p Policy) verdict {
 	return v
 }
 
-func quietReason(o observations, known bool) string {
+func quietReason(o *observations, known bool) string {
 	switch {
 	case known:
 		return ReasonConverged
@@ -157,11 +165,11 @@ func quietReason(o observations, known bool) string {
 }
 
 // settled says whether the intent has lasted, and file and row have both been read again since it arose.
-func settled(o observations, p Policy) bool {
+func settled(o *observations, p Policy) bool {
 	return !o.now.Before(o.intent.since.Add(p.Settle)) && !o.rereadAt.Before(o.intent.since)
 }
 
-func settling(v verdict, o observations, p Policy) verdict {
+func settling(v verdict, o *observations, p Policy) verdict {
 	v.busy, v.reason = true, ReasonSettling
 	v.reread = o.rereadAt.Before(o.intent.since)
 	if due := o.intent.since.Add(p.Settle); o.now.Before(due) {
@@ -171,7 +179,7 @@ func settling(v verdict, o observations, p Policy) verdict {
 }
 
 // holdOf names the operation of DECNET that forbids taking rows away, bringing them back and changing states.
-func holdOf(o observations) (why string, until time.Time) {
+func holdOf(o *observations) (why string, until time.Time) {
 	switch {
 	case o.now.Before(o.holds.Deploy):
 		return ReasonDeployOpen, o.holds.Deploy
@@ -183,7 +191,7 @@ func holdOf(o observations) (why string, until time.Time) {
 	return "", time.Time{}
 }
 
-func stateHold(o observations) (why string, until time.Time) {
+func stateHold(o *observations) (why string, until time.Time) {
 	if why, until = holdOf(o); why == "" && o.now.Before(o.holds.Redeploy) {
 		return ReasonRedeploy, o.holds.Redeploy
 	}
@@ -198,8 +206,8 @@ func hold(v verdict, what, why string, until time.Time) verdict {
 
 // drift names the columns whose meaning differs from the file. A row without decky_config has nothing to compare: it
 // is filled with the next write of the configuration.
-func drift(o observations) []string {
-	d, r := o.declared.Entry, o.recorded.Row
+func drift(o *observations) []string {
+	d, r := &o.declared.Entry, &o.recorded.Row
 	var changed []string
 	if !sameSet(d.Services, r.Services) {
 		changed = append(changed, "services")

@@ -55,6 +55,11 @@ func (d *Decky) Receive(c *supervise.Ctx, msg any) {
 		d.tick(c, m)
 	case messages.PassMark:
 		d.mark = &m
+	case messages.FactsTold:
+		d.o = fold(d.o, m)
+		if n := len(m.Marks); n > 0 {
+			d.mark = &m.Marks[n-1] // a later mark answers the earlier ones too
+		}
 	case messages.ReportsWanted:
 		d.told = false
 	default:

@@ -21,6 +21,7 @@ type observations struct {
 	notYet  time.Time
 	// notYet is when the store may be asked again after it answered that an operation of DECNET is open.
 
+	mixedSince time.Time // since when the containers fit neither list of services; zero: they do fit
 	intent     intent    // what is wanted at the moment, and since when
 	flight     *flight   // the order at the store; never changed in place
 	lastCommit time.Time // of a state change
@@ -46,17 +47,22 @@ type flight struct {
 }
 
 // fold takes one message in. It changes facts only; what follows from them is decide's.
+//
+// The steps take a pointer to its own copy: by value each would copy a kilobyte, and ten thousand deckies grow their
+// stacks for it at every burst.
 func fold(o observations, msg any) observations {
 	switch m := msg.(type) {
+	case messages.FactsTold:
+		o.holds, o.permit = m.Holds, m.Permit
+		foldRuntime(&o, m.Runtime)
+		foldEntry(&o, m.Declared)
+		foldRow(&o, m.Recorded)
 	case messages.DeclaredObserved:
-		if o.declared.Presence != messages.Unknown { // what is heard first changes nothing
-			o.cause = "file"
-		}
-		o.declared = m
+		foldEntry(&o, m)
 	case messages.RecordedObserved:
-		o = foldRow(o, m)
+		foldRow(&o, m)
 	case messages.RuntimeObserved:
-		o.runtime, o.cause = m, "docker:"+m.Cause
+		foldRuntime(&o, m)
 	case messages.HoldsObserved:
 		o.holds = m
 	case messages.DeletePermitted:
@@ -64,14 +70,28 @@ func fold(o observations, msg any) observations {
 	case messages.RereadDone:
 		o.rereadAt = m.At
 	case messages.RowReply:
-		o = foldReply(o, m)
+		foldReply(&o, m)
 	case messages.OrdersLost:
 		o.flight = nil
 	}
-	return foldFlips(foldIntent(o))
+	foldMixed(&o)
+	foldIntent(&o)
+	foldFlips(&o)
+	return o
 }
 
-func foldRow(o observations, m messages.RecordedObserved) observations {
+func foldEntry(o *observations, m messages.DeclaredObserved) {
+	if o.declared.Presence != messages.Unknown { // what is heard first changes nothing
+		o.cause = "file"
+	}
+	o.declared = m
+}
+
+func foldRuntime(o *observations, m messages.RuntimeObserved) {
+	o.runtime, o.cause = m, "docker:"+m.Cause
+}
+
+func foldRow(o *observations, m messages.RecordedObserved) {
 	if o.recorded.Presence != messages.Unknown {
 		o.cause = "database"
 	}
@@ -79,37 +99,35 @@ func foldRow(o observations, m messages.RecordedObserved) observations {
 	if m.Presence == messages.Present {
 		o.seenRow = true
 	}
-	return o
 }
 
 // heldRetry is how long a decky waits after the store found an open operation that no source has told of yet.
 // Source: the table is probed every 2 s; by then the hold itself has arrived.
 const heldRetry = 2 * time.Second
 
-func foldReply(o observations, m messages.RowReply) observations {
+func foldReply(o *observations, m messages.RowReply) {
 	cause := o.cause
 	if m.Outcome != messages.Withdrawn {
-		o = foldRow(o, messages.RecordedObserved{Presence: m.Presence, Row: m.Row, ReadAt: m.At})
+		foldRow(o, messages.RecordedObserved{Presence: m.Presence, Row: m.Row, ReadAt: m.At})
 	}
 	o.cause = cause
 	f := o.flight
 	if f == nil || f.change.Seq != m.Seq {
-		return o
+		return
 	}
 	o.flight = nil
 	switch m.Outcome {
 	case messages.Committed:
-		o = foldCommit(o, f, m)
+		foldCommit(o, f, m)
 	case messages.HeldBack:
 		o.notYet = o.now.Add(heldRetry)
 	case messages.Twinned:
 		o.twin = m.Twin
 	case messages.Refused, messages.Withdrawn:
 	}
-	return o
 }
 
-func foldCommit(o observations, f *flight, m messages.RowReply) observations {
+func foldCommit(o *observations, f *flight, m messages.RowReply) {
 	o.rev, o.changedAt, o.lastCause = m.Rev, m.At, f.change.Transition.Cause
 	o.flips -= f.flips
 	if f.change.Kind == messages.DeleteRow {
@@ -118,11 +136,10 @@ func foldCommit(o observations, f *flight, m messages.RowReply) observations {
 	if f.change.Kind == messages.UpdateRow && f.change.SetState {
 		o.lastCommit = o.now
 	}
-	return o
 }
 
 // foldIntent notes since when an insert or a delete has been wanted without a break.
-func foldIntent(o observations) observations {
+func foldIntent(o *observations) {
 	var want messages.ChangeKind
 	switch d, r := o.declared.Presence, o.recorded.Presence; {
 	case d == messages.Present && r == messages.Absent:
@@ -133,26 +150,28 @@ func foldIntent(o observations) observations {
 	if want != o.intent.kind {
 		o.intent = intent{kind: want, since: o.now}
 	}
-	return o
 }
 
 // foldFlips counts how often the containers' aggregate changed, so that a swallowed change is at least counted.
-func foldFlips(o observations) observations {
+func foldFlips(o *observations) {
 	agg, known := observedState(o)
 	if !known || agg == o.last {
-		return o
+		return
 	}
 	if o.last != "" {
 		o.flips++
 	}
 	o.last = agg
-	return o
 }
 
 // observedState is the aggregate of the declared services, where anything is known about them.
-func observedState(o observations) (messages.State, bool) {
+func observedState(o *observations) (messages.State, bool) {
 	if !o.runtime.Known || o.runtime.Refused != "" || o.declared.Presence != messages.Present {
 		return "", false
 	}
-	return aggregate(expected(o.declared.Entry.Services), o.runtime.Services)
+	entry, mixed := arbitrate(o)
+	if mixed {
+		return "", false
+	}
+	return aggregate(expected(entry.Services), o.runtime.Services)
 }

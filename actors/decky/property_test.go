@@ -21,6 +21,12 @@ func anyDeclared(t *rapid.T) messages.DeclaredObserved {
 	d := declared(rapid.SliceOfN(rapid.SampledFrom(services), 1, 4).Draw(t, "services")...)
 	d.Presence = rapid.SampledFrom(presences).Draw(t, "declared")
 	d.Entry.Digest = rapid.SampledFrom([]string{"a", "b"}).Draw(t, "digest")
+	if rapid.Bool().Draw(t, "deployed") {
+		other := d.Entry
+		other.Services = rapid.SliceOfN(rapid.SampledFrom(services), 1, 4).Draw(t, "deployed services")
+		other.LastMutated = rapid.Float64Range(-1, 1).Draw(t, "mutated")
+		d.Other = []messages.Declared{other}
+	}
 	return d
 }
 
@@ -113,8 +119,7 @@ func apply(o observations, c messages.RowChange) messages.RowReply {
 		reply.Row.State = string(c.State)
 	}
 	if c.SetContent {
-		e := o.declared.Entry
-		reply.Row.Services, reply.Row.IP, reply.Row.Digest, reply.Row.HasConfig = e.Services, e.IP, e.Digest, true
+		reply.Row.Services, reply.Row.IP, reply.Row.Digest, reply.Row.HasConfig = c.Services, c.IP, c.Digest, true
 	}
 	if c.SetLastError {
 		reply.Row.LastError = c.LastError

@@ -10,7 +10,10 @@ import (
 // report tells the view what changed, and the fleet when a pass it asked about is over for this decky.
 func (d *Decky) report() {
 	r := messages.DeckyReported{Status: d.status(), Busy: d.busy()}
-	if sum := sumOf(r); !d.told || sum != d.reported {
+	switch sum := sumOf(r); {
+	case d.v.retire: // the fleet tells the view that it is gone; a report after that would be a ghost
+		d.told, d.reported = true, 0
+	case !d.told || sum != d.reported:
 		d.told, d.reported = d.cfg.View.Tell(r), sum
 	}
 	if d.mark == nil || r.Busy {
@@ -42,8 +45,9 @@ func (d *Decky) observed() string {
 }
 
 func (d *Decky) status() messages.DeckyStatus {
-	o := d.o
-	want := expected(o.declared.Entry.Services)
+	o := &d.o
+	entry, _ := arbitrate(o)
+	want := expected(entry.Services)
 	s := messages.DeckyStatus{
 		HostUUID: d.cfg.HostUUID, Name: d.name, Aggregate: string(d.v.state),
 		Declared: o.declared.Presence.String(), Recorded: o.recorded.Presence.String(), Observed: d.observed(),

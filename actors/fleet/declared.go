@@ -81,7 +81,8 @@ func (f *Fleet) takeFile(c *supervise.Ctx, m messages.DeclaredChanged) {
 
 // declare notes what the file says about one decky and passes it on.
 func (f *Fleet) declare(name string, m *member, d messages.DeclaredObserved) bool {
-	m.declared = d
+	m.declared = f.offer(d)
+	d = m.declared
 	f.weigh(name, m)
 	f.tell(m, d)
 	return m.renew()

@@ -18,7 +18,8 @@ type waveTrack struct {
 	reads    int         // identical readings in a row
 	since    time.Time   // the first of them
 	lastRead time.Time
-	approved string
+	approved map[string]bool // names an operator approved; nil: none
+	released bool            // the guard released them for that
 }
 
 // weigh keeps the set of wanted deletions.
@@ -48,7 +49,11 @@ func (f *Fleet) rule(c *supervise.Ctx) {
 	if len(f.wave.wanting) == 0 && len(f.wave.ruled) == 0 {
 		return
 	}
-	verdict := permit(guard(f.waveNow(c.Now()), f.cfg.Guard))
+	r := guard(f.waveNow(c.Now()), f.cfg.Guard)
+	verdict := permit(r)
+	if f.wave.released = r.approved; len(f.wave.wanting) == 0 {
+		f.wave.approved = nil
+	}
 	next := make(map[string]messages.DeletePermitted, len(f.wave.wanting))
 	for name := range f.wave.wanting {
 		next[name] = verdict
@@ -75,7 +80,7 @@ func (f *Fleet) waveNow(now time.Time) wave {
 	t := &f.wave
 	t.done = slices.DeleteFunc(t.done, func(at time.Time) bool { return now.Sub(at) > f.cfg.Guard.Window })
 	w := wave{wanted: slices.Sorted(maps.Keys(t.wanting)), done: len(t.done), rows: len(t.done), missing: f.file.missing,
-		docker: f.docker, reads: t.reads, since: t.since, approved: t.approved, now: now}
+		docker: f.docker, reads: t.reads, since: t.since, approved: t.covered(), released: t.released, now: now}
 	for _, m := range f.roll {
 		if m.recorded.Presence == messages.Present {
 			w.rows++

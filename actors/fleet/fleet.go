@@ -27,6 +27,8 @@ type Config struct {
 	// Audit is how often file and table are read in full although nothing seems to have changed. 0 means 30s.
 	Audit time.Duration
 	Guard GuardPolicy
+	// Recode gives an entry other services, and the time of the mutation that chose them. Pure. nil: DECNET's fourth store is not heeded.
+	Recode func(e messages.Declared, services []string, lastMutated float64) (messages.Declared, error)
 	// RedeployWindow and RedeployHold: see redeploying. 0 means 5s and 15s.
 	RedeployWindow time.Duration
 	RedeployHold   time.Duration
@@ -48,9 +50,12 @@ type Fleet struct {
 	file     file
 	table    bool // what it says is known
 	holds    []messages.Hold
+	deployed map[string]messages.Deployed // DECNET's fourth store
+	sought   time.Time                    // when it was last asked for because of a container nobody declares
 	losses   []loss
 	redeploy time.Time // state changes are held until then
 
+	buried    map[string]time.Time // when rows were deleted: a look that began earlier still has them
 	wave      waveTrack
 	poked     time.Time // when file and table were asked for a reread; zero: nothing is outstanding
 	passes    []*pass
@@ -90,7 +95,7 @@ func New(cfg Config) *Fleet {
 		cfg.Guard = GuardPolicy{Floor: 3, Share: 0.25, Window: time.Minute, Reads: 3, Over: time.Minute}
 	}
 	return &Fleet{cfg: cfg, roll: roll{}, seen: newSightings(), heard: map[messages.Source]bool{},
-		readAt: map[messages.Source]time.Time{}, stamps: map[messages.Source]messages.Stamp{}, counters: map[string]int64{}, down: map[messages.Source]messages.Fault{},
+		readAt: map[messages.Source]time.Time{}, stamps: map[messages.Source]messages.Stamp{}, counters: map[string]int64{}, buried: map[string]time.Time{}, down: map[messages.Source]messages.Fault{},
 		wave: waveTrack{wanting: map[string]bool{}}}
 }
 
@@ -146,8 +151,7 @@ func (f *Fleet) asked(c *supervise.Ctx, msg any) {
 	case messages.DeckyCrashed:
 		f.crashed(m)
 	case messages.ApproveDeletes:
-		f.wave.approved = m.Hash
-		f.rule(c)
+		f.approve(c, m)
 	case messages.GetPass:
 		f.passAsked(c, m)
 	case messages.PassMarked:
@@ -169,6 +173,7 @@ func (f *Fleet) tick(c *supervise.Ctx, m messages.Tick) {
 	case "patience":
 		f.opens(c)
 	case "audit":
+		f.forgetBuried(c.Now())
 		f.poke(messages.SourceDeclared, messages.SourceRecorded)
 		f.rule(c)
 		c.After(f.cfg.Audit, messages.Tick{Name: "audit"})

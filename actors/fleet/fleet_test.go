@@ -3,6 +3,7 @@ package fleet
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -67,7 +68,7 @@ func newWorld(t *testing.T) *world {
 	w.store.reply = w.commit
 	id := func() string { return "0123456789abcdef0123456789abcdef" }
 	w.fleet = sys.Spawn(supervise.Spec{Kind: "fleet", ID: "fleet", Subsystem: true, Mailbox: 1 << 16, New: func() supervise.Receiver {
-		return New(Config{HostUUID: "local", Sources: tellers, Store: w.store, View: &box{}, Staff: w.staff, NewID: id,
+		return New(Config{HostUUID: "local", Recode: recode, Sources: tellers, Store: w.store, View: &box{}, Staff: w.staff, NewID: id,
 			Child: func(name string) supervise.Spec {
 				return supervise.Spec{Kind: "decky", ID: name, New: func() supervise.Receiver {
 					return decky.New(name, &decky.Config{HostUUID: "local", Fleet: w.fleet, Store: w.store, View: &box{}, NewID: id, Policy: decky.DefaultPolicy()})
@@ -75,6 +76,11 @@ func newWorld(t *testing.T) *world {
 			}})
 	}})
 	return w
+}
+
+func recode(e messages.Declared, services []string, mutated float64) (messages.Declared, error) {
+	e.Services, e.LastMutated, e.ConfigJSON = services, mutated, strings.Join(services, ",")
+	return e, nil
 }
 
 func (w *world) staff() []string {
@@ -112,7 +118,7 @@ func (w *world) commit(msg any) {
 		row := w.table[c.Name]
 		row.Name, row.State, row.LastError = c.Name, string(c.State), c.LastError
 		if c.SetContent {
-			row.Services, row.IP = []string{"ssh"}, c.IP
+			row.Services, row.IP = c.Services, c.IP
 		}
 		w.table[c.Name] = row
 		r.Presence, r.Row = messages.Present, row
@@ -429,6 +435,134 @@ func TestADeckyOutOfQuarantineIsAMemberAgain(t *testing.T) {
 			w.fleet.Tell(messages.DeckyCrashed{Name: "d1", Quarantined: true, Reason: "boom"})
 			w.expect("its row says so each time, and the living decky takes it back", "d1 update running", "d1 update running")
 			w.fleet.Tell(messages.FactsWanted{Name: "d1"})
+		}
+	})
+}
+
+func TestALookThatBeganBeforeADeleteDoesNotBringTheDeckyBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		defer w.end()
+		w.row("d1", "running")
+		w.file("d1")
+		w.rows()
+		w.docker(nil)
+		w.orders()
+		stale := messages.RecordedChanged{Full: true, Rows: []messages.Recorded{w.table["d1"]}, ReadAt: time.Now()}
+		w.file()
+		w.wait(4 * time.Second)
+		w.expect("the file has it no more", "d1 delete torn_down")
+		stale.Stamp = w.stamp()
+		w.fleet.Tell(stale)
+		synctest.Wait()
+		if names := w.staff(); len(names) != 0 {
+			t.Errorf("%v came back from an old look", names)
+		}
+		if !slices.ContainsFunc(w.sources[messages.SourceRecorded].take(), func(m any) bool { return m == messages.RowWritten{Name: "d1"} }) {
+			t.Error("the source is not asked to tell it again")
+		}
+		w.row("d1", "running")
+		w.rows()
+		if names := w.staff(); len(names) != 1 {
+			t.Errorf("a row that is there again has %v", names)
+		}
+	})
+}
+
+func TestApprovalReleasesTheHeldSetAndWhatIsLeftOfIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		defer w.end()
+		names, up := []string{"d1", "d2", "d3", "d4", "d5", "d6"}, map[string]string{}
+		for _, n := range names {
+			w.row(n, "running")
+			up[n] = "running"
+		}
+		w.file(names...)
+		w.rows()
+		w.docker(up)
+		w.file("d1")
+		w.wait(4*time.Second, "d1")
+		w.expect("held")
+		ask := func(hash string, dry bool) messages.ApproveReply {
+			a, err := w.fleet.Ask(context.Background(), messages.ApproveDeletes{Hash: hash, DryRun: dry})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return a.(messages.ApproveReply)
+		}
+		r := ask("another", false)
+		if !r.Held || r.Accepted || len(r.Names) != 5 || r.Hash == "" {
+			t.Fatalf("another hash: %+v", r)
+		}
+		if dry := ask(r.Hash, true); !dry.Accepted || w.orders() != nil {
+			t.Fatalf("dry: %+v", dry)
+		}
+		w.wait(70*time.Second, "d1")
+		w.expect("dry runs approve nothing")
+		if got := ask(r.Hash, false); !got.Accepted || !got.Released {
+			t.Fatalf("approved: %+v", got)
+		}
+		w.wait(4*time.Second, "d1")
+		w.expect("released", "d2 delete torn_down", "d3 delete torn_down", "d4 delete torn_down", "d5 delete torn_down", "d6 delete torn_down")
+	})
+}
+
+func TestAnApprovalDoesNotCoverANameThatCameLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		defer w.end()
+		names, up := []string{"d1", "d2", "d3", "d4", "d5", "d6"}, map[string]string{}
+		for _, n := range names {
+			w.row(n, "running")
+			up[n] = "running"
+		}
+		w.file(names...)
+		w.rows()
+		w.docker(up)
+		w.file("d1", "d2")
+		w.wait(4*time.Second, "d1", "d2")
+		a, err := w.fleet.Ask(context.Background(), messages.ApproveDeletes{Hash: setHash([]string{"d3", "d4", "d5", "d6"})})
+		if r, ok := a.(messages.ApproveReply); err != nil || !ok || !r.Accepted || r.Released {
+			t.Fatalf("%+v %v", a, err)
+		}
+		w.file("d1")
+		w.wait(90*time.Second, "d1")
+		w.expect("five, of which four are approved")
+	})
+}
+
+func TestTheDeploymentOffersServicesAndTheContainersChoose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		defer w.end()
+		w.row("d1", "running")
+		w.file("d1")
+		w.rows()
+		w.docker(map[string]string{"d1": "running"})
+		w.orders()
+		deployed := messages.RecordedChanged{Stamp: w.stamp(), ReadAt: time.Now(), Deployed: []messages.Deployed{{Name: "d1", Services: []string{"http"}, LastMutated: 5}, {Name: "nobody", Services: []string{"ftp"}}}}
+		w.fleet.Tell(deployed)
+		w.expect("its containers are still the file's")
+		change := func(c messages.RuntimeChanged) {
+			c.Stamp, c.Cause, c.ReadAt = w.stamp(), "start", time.Now()
+			w.fleet.Tell(c)
+		}
+		w.sources[messages.SourceRecorded].take()
+		change(messages.RuntimeChanged{Changed: []messages.Container{{ID: "x", Name: "d1-http", Decky: "d1", Service: "http", State: "running"}}})
+		w.expect("both are there: held")
+		change(messages.RuntimeChanged{Gone: []string{"d1"}})
+		w.expect("the mutation is done", "d1 update running")
+		if s := w.table["d1"].Services; !slices.Equal(s, []string{"http"}) {
+			t.Errorf("the row has %v", s)
+		}
+		if names := w.staff(); len(names) != 1 {
+			t.Errorf("the deployment made deckies: %v", names)
+		}
+		change(messages.RuntimeChanged{Changed: []messages.Container{{ID: "y", Name: "d1-ftp", Decky: "d1", Service: "ftp", State: "running"}}})
+		synctest.Wait()
+		if !asked(w.sources[messages.SourceRecorded].take()) {
+			t.Error("a service that nobody declares does not have the deployment read")
 		}
 	})
 }

@@ -32,15 +32,17 @@ type wave struct {
 	serviced []string // those of wanted that still have a service container
 	reads    int      // identical readings in a row
 	since    time.Time
-	approved string // hash an operator approved
+	approved bool // an operator approved every one of them
+	released bool // and an earlier ruling released them for it: what is left of the set needs no readings of its own
 	now      time.Time
 }
 
 // ruling is the guard's verdict on a wave.
 type ruling struct {
-	granted bool
-	why     string
-	hash    string
+	granted  bool
+	approved bool // granted because an operator approved it
+	why      string
+	hash     string
 }
 
 // guard rules on a wave of deletions.
@@ -53,8 +55,8 @@ func guard(w wave, p GuardPolicy) ruling {
 		return ruling{granted: true}
 	}
 	h := setHash(w.wanted)
-	if w.approved == h && w.reads >= p.Reads && w.now.Sub(w.since) >= p.Over {
-		return ruling{granted: true, hash: h}
+	if w.approved && (w.released || w.reads >= p.Reads && w.now.Sub(w.since) >= p.Over) {
+		return ruling{granted: true, approved: true, hash: h}
 	}
 	return ruling{why: objection(w), hash: h}
 }

@@ -26,9 +26,11 @@ func TestGuard(t *testing.T) {
 		{"one, but the file is missing and Docker down", wave{wanted: four[:1], rows: 10, missing: true}, false},
 		{"one, the file is missing, Docker sees nothing of it", wave{wanted: four[:1], rows: 10, missing: true, docker: true}, true},
 		{"one, the file is missing, its container is there", wave{wanted: four[:1], rows: 10, missing: true, docker: true, serviced: four[:1]}, false},
-		{"approved after three readings over a minute", wave{wanted: four, rows: 4, approved: setHash(four), reads: 3, since: now.Add(-time.Minute), now: now}, true},
-		{"approved too early", wave{wanted: four, rows: 4, approved: setHash(four), reads: 3, since: now.Add(-time.Second), now: now}, false},
-		{"approved, but another set", wave{wanted: four, rows: 4, approved: setHash(four[:3]), reads: 9, since: now.Add(-time.Hour), now: now}, false},
+		{"approved after three readings over a minute", wave{wanted: four, rows: 4, approved: true, reads: 3, since: now.Add(-time.Minute), now: now}, true},
+		{"approved too early", wave{wanted: four, rows: 4, approved: true, reads: 3, since: now.Add(-time.Second), now: now}, false},
+		{"not approved, however long it lasts", wave{wanted: four, rows: 4, reads: 9, since: now.Add(-time.Hour), now: now}, false},
+		{"released before: the rest of the set needs no readings", wave{wanted: four, rows: 9, approved: true, released: true, reads: 1, since: now, now: now}, true},
+		{"released before, but a name is new", wave{wanted: four, rows: 9, released: true, reads: 9, since: now.Add(-time.Hour), now: now}, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			if got := guard(tc.wave, standard); got.granted != tc.granted {

@@ -25,7 +25,11 @@ type member struct {
 // renew computes the services by which unlabelled containers are known, and says whether they changed.
 func (m *member) renew() bool {
 	var next []string
-	for _, s := range slices.Concat(m.declared.Entry.Services, m.recorded.Row.Services) {
+	lists := [][]string{m.declared.Entry.Services, m.recorded.Row.Services}
+	for _, o := range m.declared.Other {
+		lists = append(lists, o.Services)
+	}
+	for _, s := range slices.Concat(lists...) {
 		next = append(next, spelled(s))
 	}
 	slices.Sort(next)

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -18,6 +19,9 @@ func (f *Fleet) recordedChanged(c *supervise.Ctx, m messages.RecordedChanged) {
 	present := make(map[string]bool, len(m.Rows))
 	renewed := false
 	for _, row := range m.Rows {
+		if f.outlived(row.Name, m.ReadAt) {
+			continue
+		}
 		present[row.Name] = true
 		renewed = f.record(row.Name, f.enrol(c, row.Name), messages.RecordedObserved{Presence: messages.Present, Row: row, ReadAt: m.ReadAt}) || renewed
 	}
@@ -34,6 +38,7 @@ func (f *Fleet) recordedChanged(c *supervise.Ctx, m messages.RecordedChanged) {
 			}
 		}
 	}
+	renewed = f.takeDeployed(m) || renewed
 	if renewed {
 		f.reattribute()
 	}
@@ -62,6 +67,25 @@ func (f *Fleet) record(name string, m *member, r messages.RecordedObserved) bool
 	f.weigh(name, m)
 	f.tell(m, r)
 	return m.renew()
+}
+
+// outlived says that a reading has a row that was deleted after it began. It is told again if it is there all the same.
+func (f *Fleet) outlived(name string, readAt time.Time) bool {
+	at, deleted := f.buried[name]
+	if !deleted || f.roll[name] != nil {
+		return false
+	}
+	if readAt.Before(at) {
+		f.cfg.Sources[messages.SourceRecorded].Tell(messages.RowWritten{Name: name})
+		return true
+	}
+	delete(f.buried, name)
+	return false
+}
+
+// forgetBuried drops what no look that is still under way can have begun before. Source: a look has a deadline of 5 s.
+func (f *Fleet) forgetBuried(now time.Time) {
+	maps.DeleteFunc(f.buried, func(_ string, at time.Time) bool { return now.Sub(at) > time.Minute })
 }
 
 // replied takes the store's reply in: it is the newest there is to know of the row.
@@ -93,6 +117,7 @@ func (f *Fleet) count(r messages.RowReply) {
 	}
 	if r.Kind == messages.DeleteRow {
 		f.wave.done = append(f.wave.done, r.At)
+		f.buried[r.Name] = r.At
 	}
 }
 

@@ -60,16 +60,13 @@ func (f *Fleet) facts(m *member, name string) {
 	}
 	m.untold = m.reply != nil
 	f.refused = f.refused || m.untold
-	f.tell(m, m.holds)
-	f.tell(m, m.permit)
-	f.tell(m, f.runtimeOf(name))
-	f.tell(m, m.declared)
-	f.tell(m, m.recorded)
+	told := messages.FactsTold{Holds: m.holds, Permit: m.permit, Runtime: f.runtimeOf(name), Declared: m.declared, Recorded: m.recorded}
 	for _, p := range f.passes {
 		if p.marked[name] {
-			f.tell(m, messages.PassMark{Token: p.token})
+			told.Marks = append(told.Marks, messages.PassMark{Token: p.token})
 		}
 	}
+	f.tell(m, told)
 }
 
 func (f *Fleet) runtimeOf(name string) messages.RuntimeObserved {

@@ -35,6 +35,7 @@ func (f *Fleet) runtimeChanged(c *supervise.Ctx, m messages.RuntimeChanged) {
 	for _, x := range m.Changed {
 		note(touched, f.seen.put(x, f.roll))
 	}
+	f.seekDeployed(c.Now(), m.Changed)
 	if back || m.Full {
 		for name := range f.roll {
 			touched[name] = true

@@ -12,6 +12,8 @@ type recorded struct {
 	sums map[string]uint64 // by name; 0: to be told again; nil: nothing was told yet
 	seed maphash.Seed
 	down *messages.SourceDown // what was told last, if it was that
+
+	deployed uint64 // sum of the fourth store as told
 }
 
 func (d *recorded) diff(r messages.Reading, full bool) (any, messages.ComponentStatus) {
@@ -27,6 +29,9 @@ func (d *recorded) diff(r messages.Reading, full bool) (any, messages.ComponentS
 		d.sums, d.down, d.seed = make(map[string]uint64, len(m.Rows)), nil, maphash.MakeSeed()
 	}
 	c := messages.RecordedChanged{Full: full, Holds: m.Holds, Faults: m.Faults, Count: len(m.Rows), ReadAt: m.ReadAt}
+	if c.DeployedKept = !full && d.deployed == m.DeployedSum; !c.DeployedKept {
+		c.Deployed, d.deployed = m.Deployed, m.DeployedSum
+	}
 	c.Rows, c.Gone = d.take(m.Rows)
 	return c, recordedHealth(m)
 }

@@ -41,14 +41,15 @@ type View struct {
 	components map[string]messages.ComponentStatus
 	fleet      messages.FleetReported
 	counters   map[string]int64
-	broken     map[string]string // deckies in quarantine, with the reason
-	posting    bool              // a timer runs that puts the status on the board
+	broken     map[string]string    // deckies in quarantine, with the reason
+	held       map[string]time.Time // what was last said to be held, and when
+	posting    bool // a timer runs that puts the status on the board
 }
 
 // New returns the actor; give it to a supervise.Spec.
 func New(cfg Config) *View {
 	return &View{cfg: cfg, deckies: map[string]messages.DeckyStatus{}, components: map[string]messages.ComponentStatus{},
-		counters: map[string]int64{}, broken: map[string]string{}}
+		counters: map[string]int64{}, broken: map[string]string{}, held: map[string]time.Time{}}
 }
 
 // Receive handles one message.
@@ -92,10 +93,25 @@ func (v *View) start(m supervise.Started) {
 
 func (v *View) decky(c *supervise.Ctx, s messages.DeckyStatus) {
 	if was := v.deckies[s.Name]; s.Held != nil && (was.Held == nil || was.Held.Why != s.Held.Why) {
-		c.Log().Warn().Str("decky", s.Name).Str("what", s.Held.What).Str("why", s.Held.Why).Msg("change held")
-		v.cfg.Feed.Append(messages.Event{At: messages.Moment{Time: c.Now()}, Type: "held", Target: s.Name, To: s.Held.What, Cause: s.Held.Why})
+		v.heldNow(c, s)
 	}
 	v.deckies[s.Name] = s
+}
+
+// heldAlike is how long deckies that are held for the same reason are one event. Chosen: a set of any size is held within
+// seconds, and a set that is held anew is news.
+const heldAlike = 10 * time.Second
+
+// heldNow says that a change is held: once for all deckies that are held alike at the same time.
+func (v *View) heldNow(c *supervise.Ctx, s messages.DeckyStatus) {
+	key := s.Held.What + ": " + s.Held.Why
+	last, said := v.held[key]
+	maps.DeleteFunc(v.held, func(_ string, at time.Time) bool { return c.Now().Sub(at) >= heldAlike })
+	if v.held[key] = c.Now(); said && c.Now().Sub(last) < heldAlike {
+		return
+	}
+	c.Log().Warn().Str("decky", s.Name).Str("what", s.Held.What).Str("why", s.Held.Why).Msg("change held")
+	v.cfg.Feed.Append(messages.Event{At: messages.Moment{Time: c.Now()}, Type: "held", Target: s.Name, To: s.Held.What, Cause: s.Held.Why})
 }
 
 func (v *View) crashed(m messages.DeckyCrashed) {

@@ -2,6 +2,7 @@ package view
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -66,6 +67,28 @@ func TestStatusCountsRowsAndNamesWhatIsHeld(t *testing.T) {
 		}
 		if len(feed.all) != 1 || feed.all[0].Type != "held" { // a component without a state is no event
 			t.Errorf("events %+v", feed.all)
+		}
+	})
+}
+
+func TestManyThatAreHeldAlikeAreOneEvent(t *testing.T) {
+	stage(t, func(v *supervise.Ref, feed *list) {
+		hold := func(name, why string) {
+			v.Tell(messages.DeckyReported{Status: messages.DeckyStatus{Name: name, Held: &messages.Held{What: "delete", Why: why}}})
+		}
+		for i := range 100 {
+			hold(fmt.Sprint("d", i), "no witness")
+		}
+		hold("d1", "a deploy of DECNET is in progress")
+		synctest.Wait()
+		if len(feed.all) != 2 {
+			t.Errorf("%d events, want 2", len(feed.all))
+		}
+		time.Sleep(heldAlike)
+		hold("d1", "no witness")
+		synctest.Wait()
+		if len(feed.all) != 3 {
+			t.Errorf("held anew: %d events, want 3", len(feed.all))
 		}
 	})
 }

@@ -24,9 +24,10 @@ func (s *Server) routes() *http.ServeMux {
 	mux.Handle("/v1/events", only(http.MethodGet, s.events))
 	mux.Handle("/v1/stream", only(http.MethodGet, s.stream))
 	mux.Handle("/v1/reconcile", only(http.MethodPost, s.reconcile))
+	mux.Handle("/v1/approve", only(http.MethodPost, s.approve))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusNotFound, NotFound, "there is no "+r.URL.Path, "the paths are /v1/status, /v1/deckies, /v1/events, "+
-			"/v1/stream, /v1/reconcile, /metrics, /healthz and /readyz")
+			"/v1/stream, /v1/reconcile, /v1/approve, /metrics, /healthz and /readyz")
 	})
 	return mux
 }
@@ -107,7 +108,7 @@ func (s *Server) decky(w http.ResponseWriter, r *http.Request) {
 func (s *Server) reconcile(w http.ResponseWriter, r *http.Request) {
 	var want PassRequest
 	if err := s.readBody(w, r, &want); err != nil {
-		refuseBody(w, err)
+		refuseBody(w, err, `send {"dry_run": true} or nothing`)
 		return
 	}
 	who := peerFrom(r.Context())
@@ -147,7 +148,7 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request, into any) erro
 	return nil
 }
 
-func refuseBody(w http.ResponseWriter, err error) {
+func refuseBody(w http.ResponseWriter, err error, hint string) {
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):
@@ -155,6 +156,6 @@ func refuseBody(w http.ResponseWriter, err error) {
 	case errors.Is(err, errNotJSON):
 		refuse(w, http.StatusUnsupportedMediaType, BadRequest, err.Error(), "send the header Content-Type: application/json")
 	default:
-		refuse(w, http.StatusBadRequest, BadRequest, err.Error(), `send {"dry_run": true} or nothing`)
+		refuse(w, http.StatusBadRequest, BadRequest, err.Error(), hint)
 	}
 }

@@ -56,6 +56,8 @@ func (f *fleet) Ask(ctx context.Context, question any) (any, error) {
 		return f.ready, nil
 	case messages.GetPass:
 		return messages.PassReport{Inserted: 1, DryRun: q.DryRun}, nil
+	case messages.ApproveDeletes:
+		return messages.ApproveReply{Held: true, Hash: "abc", Accepted: q.Hash == "abc", Released: !q.DryRun}, nil
 	}
 	return nil, errors.New("unknown question")
 }
@@ -232,6 +234,14 @@ func TestDeckyIsFoundByItsWholeIDWhateverItsName(t *testing.T) {
 
 func TestPassesAreLoggedWithWhoAskedForThem(t *testing.T) {
 	u := start(t, &fleet{})
+	for hash, want := range map[string]bool{"abc": true, "abd": false} {
+		if r, err := u.client.Approve(t.Context(), ApproveRequest{Hash: hash}); err != nil || r.Accepted != want || !r.Held {
+			t.Errorf("%+v, %v", r, err)
+		}
+	}
+	if _, err := u.client.Approve(t.Context(), ApproveRequest{}); err == nil {
+		t.Error("approved without a hash")
+	}
 	report, err := u.client.Reconcile(t.Context(), true)
 	if err != nil || !report.DryRun || report.Inserted != 1 {
 		t.Fatalf("got %+v, %v", report, err)

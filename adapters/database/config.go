@@ -3,6 +3,7 @@ package database
 import (
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -64,6 +65,8 @@ type DB struct {
 	outbox fill
 	// lifecycle remembers that table decky_lifecycle was there: DECNET makes it once and keeps it.
 	lifecycle atomic.Bool
+	deployed  atomic.Pointer[deployment] // DECNET's fourth store as last read
+	seed      maphash.Seed
 	coalesced atomic.Int64
 
 	mu     sync.Mutex
@@ -88,7 +91,7 @@ func Open(cfg Config) (*DB, error) {
 		return nil, fmt.Errorf("database: only a SQLite file can be our own, not %s", at.where)
 	}
 	cfg = cfg.withDefaults()
-	return &DB{cfg: cfg, at: at, d: at.dialect, rows: newRowCache(at.where, cfg)}, nil
+	return &DB{cfg: cfg, at: at, d: at.dialect, rows: newRowCache(at.where, cfg), seed: maphash.MakeSeed()}, nil
 }
 
 func (c Config) withDefaults() Config {

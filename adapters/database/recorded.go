@@ -106,7 +106,14 @@ func (db *DB) readAll(ctx context.Context) (messages.RecordedRead, signs, error)
 	if err != nil {
 		return messages.RecordedRead{}, signs{}, db.explain("read the rows", err)
 	}
-	return messages.RecordedRead{Rows: rows, Holds: s.holds, Faults: faults, ReadAt: now}, s, nil
+	d, err := db.readDeployment(ctx, p.reader)
+	if err != nil {
+		return messages.RecordedRead{}, signs{}, db.explain("read the row deployment", err)
+	}
+	if fault, is := d.fault(db.at.where); is {
+		faults = append(faults, fault)
+	}
+	return messages.RecordedRead{Rows: rows, Holds: s.holds, Faults: faults, Deployed: d.list, DeployedSum: d.sum, ReadAt: now}, s, nil
 }
 
 // changed says whether a cheap look sees anything new.

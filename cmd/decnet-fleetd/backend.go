@@ -19,6 +19,8 @@ func (b backend) Ask(ctx context.Context, question any) (any, error) {
 		return messages.Alive{}, b.n.health(ctx)
 	case messages.GetReady:
 		return b.n.ready(), nil
+	case messages.ApproveDeletes:
+		return b.n.fleet.Ask(ctx, q)
 	case messages.GetPass:
 		return b.n.pass(ctx, q)
 	}

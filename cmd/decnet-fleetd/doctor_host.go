@@ -74,8 +74,8 @@ func checkDaemon(_ context.Context, p patient) []finding {
 	for _, w := range s.Warnings {
 		all = append(all, warn(name, w, ""))
 	}
-	for _, h := range s.Held {
-		all = append(all, warn(name, h.Name+": "+h.What+" is held: "+h.Why, ""))
+	for _, h := range groupHeld(s.Held) {
+		all = append(all, warn(name, h.text(), h.remedy()))
 	}
 	return all
 }

@@ -61,11 +61,13 @@ type standIn struct {
 }
 
 func (s standIn) Ask(_ context.Context, question any) (any, error) {
-	switch question.(type) {
+	switch q := question.(type) {
 	case messages.GetStatus:
 		return s.status, nil
 	case messages.GetDeckies:
 		return s.deckies, nil
+	case messages.ApproveDeletes:
+		return s.approve(q), nil
 	}
 	return messages.PassReport{Inserted: 2}, nil
 }
@@ -111,12 +113,24 @@ func wellFleet() standIn {
 	}
 }
 
+var heldNames = []string{"decky-02", "decky-03", "decky-04", "decky-05"}
+
+func (s standIn) approve(q messages.ApproveDeletes) messages.ApproveReply {
+	if len(s.status.Held) == 0 {
+		return messages.ApproveReply{}
+	}
+	return messages.ApproveReply{Held: true, Names: heldNames, Hash: "abc123", Accepted: q.Hash == "abc123", NeedReads: 3, ReleaseAt: longAgo}
+}
+
 // sickFleet also has names that attack a terminal.
 func sickFleet() standIn {
 	s := wellFleet()
 	s.status.Version = "0.0.1"
 	s.status.Components[0].State = "down"
-	s.status.Held = []messages.DeckyHeld{{Name: "decky-02", Held: messages.Held{What: "delete", Why: "containers are still there"}}}
+	for _, n := range heldNames {
+		s.status.Held = append(s.status.Held, messages.DeckyHeld{Name: n, Held: messages.Held{What: "delete", Why: "containers are still there", Hash: "abc123"}})
+	}
+	s.status.Held = append(s.status.Held, messages.DeckyHeld{Name: "decky-06", Held: messages.Held{What: "state_changed", Why: "a deploy of DECNET is in progress", Until: longAgo}})
 	s.deckies[0].Name = "a\x1b[31mb\u202ec\u009bd"
 	return s
 }

@@ -131,13 +131,9 @@ func (a *app) warnPass(r messages.PassReport) {
 	for _, f := range r.Faults {
 		a.warn(f.Error())
 	}
-	for _, h := range r.Held {
-		text := h.Name + ": " + h.What + " is held: " + h.Why
-		if h.Hash != "" {
-			text += " (set " + h.Hash + ")"
-		}
-		if !r.DryRun {
-			a.warn(text)
+	if !r.DryRun {
+		for _, h := range groupHeld(r.Held) {
+			a.warn(h.line())
 		}
 	}
 	if r.Unpublished > 0 {

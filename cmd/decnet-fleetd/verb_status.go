@@ -77,8 +77,8 @@ func statusLines(s console.StatusReply) []string {
 	for _, f := range s.Rejected {
 		lines = append(lines, "rejected: "+f.Error())
 	}
-	for _, h := range s.Held {
-		lines = append(lines, "held: "+h.Name+" "+h.What+": "+h.Why)
+	for _, h := range groupHeld(s.Held) {
+		lines = append(lines, h.line())
 	}
 	for _, w := range s.Warnings {
 		lines = append(lines, "warning: "+w)

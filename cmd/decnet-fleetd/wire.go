@@ -22,6 +22,7 @@ import (
 	"github.com/decnet/decnet-fleetd/actors/view"
 	"github.com/decnet/decnet-fleetd/adapters/bus"
 	"github.com/decnet/decnet-fleetd/adapters/database"
+	"github.com/decnet/decnet-fleetd/adapters/deckyconfig"
 	"github.com/decnet/decnet-fleetd/adapters/docker"
 	"github.com/decnet/decnet-fleetd/adapters/metrics"
 	"github.com/decnet/decnet-fleetd/adapters/statefile"
@@ -173,7 +174,7 @@ func (n *node) sources(p parts) {
 	child := n.children(p)
 	n.fleet = n.sys.Spawn(supervise.Spec{Kind: "fleet", ID: "fleet", Group: "sources", Subsystem: true, Mailbox: bigMailbox,
 		New: p.metered("fleet", func() supervise.Receiver {
-			return fleet.New(fleet.Config{HostUUID: p.hostUUID, Sources: tellers, Store: n.store, View: n.view, NewID: newID,
+			return fleet.New(fleet.Config{HostUUID: p.hostUUID, Recode: deckyconfig.Recode, Sources: tellers, Store: n.store, View: n.view, NewID: newID,
 				Staff: n.staff, Audit: p.interval, Child: child})
 		})})
 	n.fleetPost.ref.Store(n.fleet)
