@@ -43,7 +43,7 @@ type View struct {
 	counters   map[string]int64
 	broken     map[string]string    // deckies in quarantine, with the reason
 	held       map[string]time.Time // what was last said to be held, and when
-	posting    bool // a timer runs that puts the status on the board
+	posting    bool                 // a timer runs that puts the status on the board
 }
 
 // New returns the actor; give it to a supervise.Spec.
@@ -171,6 +171,8 @@ func (v *View) role() string {
 	switch lease := v.components["lease"].State; {
 	case lease == "standby":
 		return lease
+	case v.components["shadow"].State != "" && v.fleet.Open:
+		return "shadow"
 	case lease == "ok" && v.fleet.Open:
 		return "owner"
 	}

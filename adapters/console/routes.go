@@ -23,11 +23,12 @@ func (s *Server) routes() *http.ServeMux {
 	mux.Handle("/v1/deckies/{id}", only(http.MethodGet, s.decky))
 	mux.Handle("/v1/events", only(http.MethodGet, s.events))
 	mux.Handle("/v1/stream", only(http.MethodGet, s.stream))
+	mux.Handle("/v1/shadow", only(http.MethodGet, s.shadow))
 	mux.Handle("/v1/reconcile", only(http.MethodPost, s.reconcile))
 	mux.Handle("/v1/approve", only(http.MethodPost, s.approve))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusNotFound, NotFound, "there is no "+r.URL.Path, "the paths are /v1/status, /v1/deckies, /v1/events, "+
-			"/v1/stream, /v1/reconcile, /v1/approve, /metrics, /healthz and /readyz")
+			"/v1/stream, /v1/reconcile, /v1/approve, /v1/shadow, /metrics, /healthz and /readyz")
 	})
 	return mux
 }

@@ -39,12 +39,16 @@ func openPostgres(t target, limit time.Duration, conns int) (*bun.DB, error) {
 		user = "decnet" // the account DECNET's own defaults name
 	}
 	ms := serverLimit(limit).Milliseconds()
+	params := map[string]any{"lock_timeout": ms, "statement_timeout": ms, "timezone": "UTC"}
+	if t.readOnly {
+		params["default_transaction_read_only"] = "on"
+	}
 	db := sql.OpenDB(pgdriver.NewConnector(
 		pgdriver.WithNetwork(t.network), pgdriver.WithAddr(t.addr), pgdriver.WithTLSConfig(t.tls),
 		pgdriver.WithUser(user), pgdriver.WithPassword(t.password), pgdriver.WithDatabase(t.database),
 		pgdriver.WithApplicationName("decnet-fleetd"), pgdriver.WithTracing(false),
 		pgdriver.WithDialTimeout(limit), pgdriver.WithReadTimeout(limit+driverSlack), pgdriver.WithWriteTimeout(limit+driverSlack),
-		pgdriver.WithConnParams(map[string]any{"lock_timeout": ms, "statement_timeout": ms, "timezone": "UTC"}),
+		pgdriver.WithConnParams(params),
 	))
 	return bun.NewDB(onePool(db, conns), pgdialect.New()), nil
 }

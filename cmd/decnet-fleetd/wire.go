@@ -66,6 +66,7 @@ type node struct {
 	board     *view.Board
 	metrics   *metrics.Metrics // nil: nothing is measured
 	passed    atomic.Bool      // the first complete pass is over
+	shadow    *supervise.Ref   // nil but in a shadow
 }
 
 // parts are the adapters and values a node is made of.
@@ -97,6 +98,7 @@ type parts struct {
 	board       *view.Board
 	answerTimes *answerTimes // when sources last answered
 	crew        *crew        // who works, for the metrics
+	shadow      bool         // a dry run that goes on, compared with what another reconciler does
 }
 
 // Mailboxes. The store's and the fleet's must hold a message of every decky; a decky's orders and replies are one each.
@@ -128,7 +130,10 @@ func assemble(p parts) (*node, error) {
 			Actors:    func() map[string]supervise.Stats { return deckyStats(sys) }, Extra: p.counters, Board: p.board})
 	})})
 	viewPost.ref.Store(n.view)
-	if !p.dryRun { // a dry run writes nothing, not even a lease
+	switch {
+	case p.shadow:
+		n.watch(p)
+	case !p.dryRun: // a dry run writes nothing, not even a lease
 		n.delivery(p, publisherPost, pulsePost)
 	}
 	n.sources(p)
@@ -174,7 +179,7 @@ func (n *node) sources(p parts) {
 	child := n.children(p)
 	n.fleet = n.sys.Spawn(supervise.Spec{Kind: "fleet", ID: "fleet", Group: "sources", Subsystem: true, Mailbox: bigMailbox,
 		New: p.metered("fleet", func() supervise.Receiver {
-			return fleet.New(fleet.Config{HostUUID: p.hostUUID, Recode: deckyconfig.Recode, Sources: tellers, Store: n.store, View: n.view, NewID: newID,
+			return fleet.New(fleet.Config{HostUUID: p.hostUUID, Recode: deckyconfig.Recode, Sources: tellers, Store: n.store, View: n.audience(), NewID: newID,
 				Staff: n.staff, Audit: p.interval, Child: child})
 		})})
 	n.fleetPost.ref.Store(n.fleet)
@@ -206,7 +211,7 @@ func (n *node) staff() []string {
 
 // children makes the deckies. What they share is made once: there are thousands of them.
 func (n *node) children(p parts) func(name string) supervise.Spec {
-	shared := decky.Config{HostUUID: p.hostUUID, Fleet: n.fleetPost, Store: n.store, View: n.view, NewID: newID, Policy: decky.DefaultPolicy()}
+	shared := decky.Config{HostUUID: p.hostUUID, Fleet: n.fleetPost, Store: n.store, View: n.audience(), NewID: newID, Policy: decky.DefaultPolicy()}
 	shared.Policy.DryRun = p.dryRun
 	meter := p.meter("decky") // one for all of them
 	return func(name string) supervise.Spec {
