@@ -90,6 +90,9 @@ func changed(r record, s sight, p Policy) (record, []finding) {
 	}
 	if code, why := objection(r, s, item.Action, p); code != "" {
 		item.Outcome, item.Code, item.Reason = messages.ShadowDiffers, code, why
+		if i := r.intent; i != nil && i.action == item.Action && i.late == "" {
+			r.intent = nil // it was answered, if not as we would have
+		}
 		return r, []finding{{item: item}}
 	}
 	item.Outcome, item.Reason = messages.ShadowAgreed, "it was first: DECNET's own commands write rows too"

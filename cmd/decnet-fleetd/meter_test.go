@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -68,6 +70,9 @@ func TestAScrapeIsAnsweredWhileEveryActorIsStuck(t *testing.T) {
 		t.Error("a stuck actor answers")
 	}
 	close(hang)
+	for errors.Is(alive(t.Context(), refs[1]), supervise.ErrFull) { // it has just begun to work through its mailbox
+		runtime.Gosched()
+	}
 	if err := alive(t.Context(), refs[1]); err != nil {
 		t.Error(err)
 	}
