@@ -146,7 +146,7 @@ func (a *attempt) settle(c messages.RowChange) {
 	case messages.Committed:
 		r.Rev = rev.Rev
 		if done {
-			a.writes.events = append(a.writes.events, c.EventID)
+			a.writes.done = append(a.writes.done, c.EventID)
 			break
 		}
 		r.Rev = max(rev.Rev, a.db.outbox.revFloor()) + 1
