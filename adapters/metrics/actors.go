@@ -3,16 +3,18 @@ package metrics
 import (
 	"reflect"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Meter counts and times the messages of one kind of actor.
+// Meter counts the messages and times some of one kind of actor.
 type Meter struct {
 	took  prometheus.Observer
 	types *prometheus.CounterVec
 	kind  string
+	turn  atomic.Uint64
 	known sync.Map // reflect.Type to prometheus.Counter; the types of messages are a closed set
 }
 
@@ -21,8 +23,18 @@ func (m *Metrics) Meter(kind string) *Meter {
 	return &Meter{took: m.handler.WithLabelValues(kind), types: m.messages, kind: kind}
 }
 
-// Handled notes one message and how long it took.
-func (m *Meter) Handled(msg any, took time.Duration) {
+// sampleEvery: one message in so many is timed. Source: reading the clock twice was measured at 1.1 µs on a busy machine,
+// ten times what all the rest of a message costs.
+const sampleEvery = 16
+
+// Timed says whether the next message is to be timed: the first one is.
+func (m *Meter) Timed() bool { return m.turn.Add(1)%sampleEvery == 1 }
+
+// Took notes how long a message took.
+func (m *Meter) Took(d time.Duration) { m.took.Observe(d.Seconds()) }
+
+// Handled notes one message.
+func (m *Meter) Handled(msg any) {
 	t := reflect.TypeOf(msg)
 	c, ok := m.known.Load(t)
 	if !ok {
@@ -35,7 +47,6 @@ func (m *Meter) Handled(msg any, took time.Duration) {
 	if counter, ok := c.(prometheus.Counter); ok {
 		counter.Inc()
 	}
-	m.took.Observe(took.Seconds())
 }
 
 // falls remembers why actors are down, until they are up again.

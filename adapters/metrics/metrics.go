@@ -109,7 +109,7 @@ func (m *Metrics) instruments() {
 	vec := func(name, help, label string, buckets []float64) *prometheus.HistogramVec {
 		return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: prefix + name, Help: help, Buckets: buckets}, []string{label})
 	}
-	m.handler = vec("handler_seconds", "How long actors took for one message.", "kind", handling)
+	m.handler = vec("handler_seconds", "How long actors took for one message; one in 16 is timed.", "kind", handling)
 	m.db = vec("db_seconds", "How long calls to the database took, failed ones included.", "op", latency)
 }
 

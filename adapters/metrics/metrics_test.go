@@ -49,7 +49,8 @@ func full(t *testing.T) *Metrics {
 	m.Reconciled(80 * time.Millisecond)
 	m.Relisted(3 * time.Millisecond)
 	m.Called("apply", 10*time.Millisecond, true)
-	m.Meter("decky").Handled(messages.DeckyGone{}, time.Microsecond)
+	m.Meter("decky").Handled(messages.DeckyGone{})
+	m.Meter("decky").Took(time.Microsecond)
 	m.Fell("decky/d1", false, false)
 	m.Rose("decky", "decky/d1")
 	m.Beat("store")
@@ -210,5 +211,18 @@ func TestWhyAnActorWasStartedAgain(t *testing.T) {
 		if len(m.falls.why) != 0 {
 			t.Errorf("%s: %v is remembered", want, m.falls.why)
 		}
+	}
+}
+
+func TestOneMessageInSixteenIsTimedAndTheFirstIs(t *testing.T) {
+	m := full(t).Meter("store")
+	var timed []int
+	for n := range 40 {
+		if m.Timed() {
+			timed = append(timed, n)
+		}
+	}
+	if !slices.Equal(timed, []int{0, 16, 32}) {
+		t.Errorf("timed %v", timed)
 	}
 }

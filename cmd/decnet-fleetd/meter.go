@@ -29,9 +29,15 @@ func (r metered) Receive(c *supervise.Ctx, msg any) {
 		c.Respond(messages.Alive{})
 		return
 	}
+	if !r.meter.Timed() {
+		r.inner.Receive(c, msg)
+		r.meter.Handled(msg)
+		return
+	}
 	began := time.Now()
 	r.inner.Receive(c, msg)
-	r.meter.Handled(msg, time.Since(began))
+	r.meter.Took(time.Since(began))
+	r.meter.Handled(msg)
 }
 
 // Snapshot is the actor's own.

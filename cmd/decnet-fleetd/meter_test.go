@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -96,5 +97,45 @@ func TestDeadLettersOfActorsThatAreGoneStayCounted(t *testing.T) {
 	r.Tell(messages.DeckyGone{})
 	if n := sys.DeadLetters()["decky"]; n != 2 || len(sys.Refs()) != 0 {
 		t.Errorf("%d dead letters, %d actors", n, len(sys.Refs()))
+	}
+}
+
+// BenchmarkMessage is what an actor pays for a message, without and with a meter.
+func BenchmarkMessage(b *testing.B) {
+	m, err := metrics.New(metrics.Config{Version: "v", Started: time.Now(), Now: time.Now})
+	if err != nil {
+		b.Fatal(err)
+	}
+	idle := supervise.Func(func(*supervise.Ctx, any) {})
+	for name, r := range map[string]supervise.Receiver{"bare": idle, "metered": onMeter(idle, m.Meter("decky"))} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				r.Receive(nil, messages.DeckyGone{})
+			}
+		})
+	}
+}
+
+// BenchmarkScrape is one answer with 10,000 actors.
+func BenchmarkScrape(b *testing.B) {
+	w := &crew{}
+	m, err := metrics.New(metrics.Config{Version: "v", Started: time.Now(), Now: time.Now, Crews: w.list})
+	if err != nil {
+		b.Fatal(err)
+	}
+	sys, err := supervise.New(supervise.Config{Now: time.Now, Jitter: func() float64 { return 0.5 }, Log: zerolog.Nop()})
+	if err != nil {
+		b.Fatal(err)
+	}
+	w.sys.Store(sys)
+	for n := range 10_000 {
+		sys.Spawn(supervise.Spec{Kind: "decky", ID: strconv.Itoa(n), New: func() supervise.Receiver { return supervise.Func(func(*supervise.Ctx, any) {}) }})
+	}
+	for b.Loop() {
+		m.Handler().ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(b.Context(), http.MethodGet, "/metrics", http.NoBody))
+	}
+	b.StopTimer()
+	if err := sys.Shutdown(context.Background()); err != nil {
+		b.Fatal(err)
 	}
 }
