@@ -57,9 +57,6 @@ func openMySQL(t target, limit time.Duration, conns int) (*bun.DB, error) {
 		"time_zone":                "'+00:00'",
 		"innodb_lock_wait_timeout": strconv.Itoa(seconds),
 	}
-	if t.readOnly {
-		c.Params["transaction_read_only"] = "1"
-	}
 	if err := c.Apply(mysql.Charset("utf8mb4", "")); err != nil {
 		return nil, fmt.Errorf("database: %w", err)
 	}
