@@ -14,6 +14,9 @@ const (
 
 // Settings is everything an operator can choose, checked. Paths are absolute.
 type Settings struct {
+	// Shadow: observe and decide, but write and publish nothing. It is no setting: the verb serve says so.
+	Shadow bool
+
 	InstallDir    string
 	StateFile     string
 	Database      string // URL, with its password

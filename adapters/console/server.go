@@ -43,6 +43,7 @@ type Config struct {
 	Now     func() time.Time // for deadlines
 	Spawn   func(func())     // starts a guarded goroutine; nil is a plain one
 	Log     zerolog.Logger
+	Metrics http.Handler // serves /metrics; nil: there are none
 }
 
 // Server is the control socket.

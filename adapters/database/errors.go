@@ -87,6 +87,11 @@ func Retryable(err error) bool {
 	return false
 }
 
+// Locked says that somebody else held the lock for too long, or that the deadline passed.
+func Locked(err error) bool {
+	return kindOf(err) == kindLocked || errors.Is(err, context.DeadlineExceeded)
+}
+
 // Damaged says that the file is no database or has wrong pages. Waiting does not help; it is never repaired.
 func Damaged(err error) bool { return kindOf(err) == kindDamaged }
 

@@ -58,15 +58,19 @@ func openPostgres(t target, limit time.Duration, conns int) (*bun.DB, error) {
 		user = "decnet" // the account DECNET's own defaults name
 	}
 	ms := serverLimit(limit).Milliseconds()
+	// What an administrator may have set otherwise for the account: bun's literals are safe only with standard strings, and
+	// what others commit while we wait for a row counts only with read committed.
+	params := map[string]any{"lock_timeout": ms, "statement_timeout": ms, "timezone": "UTC",
+		"standard_conforming_strings": "on", "default_transaction_isolation": "read committed"}
+	if t.readOnly {
+		params["default_transaction_read_only"] = "on"
+	}
 	db := sql.OpenDB(newTidy(limit,
 		pgdriver.WithNetwork(t.network), pgdriver.WithAddr(t.addr), pgdriver.WithTLSConfig(t.tls),
 		pgdriver.WithUser(user), pgdriver.WithPassword(t.password), pgdriver.WithDatabase(t.database),
 		pgdriver.WithApplicationName("decnet-fleetd"), pgdriver.WithTracing(false),
 		pgdriver.WithReadTimeout(limit+driverSlack), pgdriver.WithWriteTimeout(limit+driverSlack),
-		pgdriver.WithConnParams(map[string]any{"lock_timeout": ms, "statement_timeout": ms, "timezone": "UTC",
-			// What an administrator may have set otherwise for the account: bun's literals are safe only with the first,
-			// and what others commit while we wait for a row counts only with the second.
-			"standard_conforming_strings": "on", "default_transaction_isolation": "read committed"}),
+		pgdriver.WithConnParams(params),
 	))
 	return bun.NewDB(onePool(db, conns), pgdialect.New()), nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 
@@ -30,6 +31,9 @@ var sqliteDialect = dialect{
 			fmt.Sprintf("&_pragma=journal_size_limit(%d)", journalLimit))
 	},
 	reader: func(t target, _ time.Duration) (*bun.DB, error) {
+		if t.readOnly && hasLog(t.path) {
+			return openSQLiteAs("ro", t.path, maxReaders, fmt.Sprintf("&_pragma=cache_size(-%d)", readerCacheKiB))
+		}
 		return openSQLite(t.path, maxReaders, fmt.Sprintf("&_pragma=query_only(1)&_pragma=cache_size(-%d)", readerCacheKiB))
 	},
 	kind: sqliteKind,
@@ -44,9 +48,20 @@ const (
 	readerCacheKiB = 512
 )
 
+// hasLog says whether a process has the file open in WAL mode: without the log's index beside it a read-only connection
+// cannot read at all, and one that only asks for no writes has to make it.
+func hasLog(path string) bool {
+	_, err := os.Stat(path + "-shm")
+	return err == nil
+}
+
 // openSQLite opens with mode=rw, which never creates the file. foreign_keys is off as in DECNET's own connections.
 func openSQLite(path string, conns int, more string) (*bun.DB, error) {
-	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() + "?mode=rw" +
+	return openSQLiteAs("rw", path, conns, more)
+}
+
+func openSQLiteAs(mode, path string, conns int, more string) (*bun.DB, error) {
+	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() + "?mode=" + mode +
 		fmt.Sprintf("&_pragma=busy_timeout(%d)&_pragma=foreign_keys(0)", lockWait) + more
 	db, err := sql.Open("sqlite", dsn)
 	if err != nil {

@@ -38,8 +38,8 @@ func runOnce(ctx context.Context, s config.Settings, o onceOptions, log zerolog.
 	if err != nil {
 		return messages.PassReport{}, err
 	}
-	defer func() { _ = p.db.Close() }() // everything committed is durable already
-	p.silent, p.dryRun = true, o.DryRun
+	defer func() { _ = p.db.Close() }()                 // everything committed is durable already
+	p.silent, p.dryRun, p.metrics = true, o.DryRun, nil // nobody will ask
 	debug.SetGCPercent(onceGC)
 	if !o.DryRun {
 		if err := firstCheck(ctx, p.db, s.CreateSchema, log); err != nil {
@@ -66,9 +66,13 @@ const passWithin = time.Minute
 func (n *node) pass(ctx context.Context, q messages.GetPass) (messages.PassReport, error) {
 	ctx, cancel := context.WithTimeout(ctx, passWithin)
 	defer cancel()
+	began := time.Now()
 	a, err := n.fleet.Ask(ctx, q)
 	if err != nil {
 		return messages.PassReport{}, err
+	}
+	if n.metrics != nil {
+		n.metrics.Reconciled(time.Since(began))
 	}
 	r, _ := a.(messages.PassReport)
 	return r, nil

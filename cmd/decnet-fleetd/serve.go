@@ -40,8 +40,10 @@ func runServe(ctx context.Context, s config.Settings, log zerolog.Logger) error 
 		return err
 	}
 	defer func() { _ = p.db.Close() }() // everything committed is durable already
-	if err := firstCheck(ctx, p.db, s.CreateSchema, log); err != nil {
-		return err
+	if !s.Shadow {                      // that one makes no tables, and a table it cannot read it says with its status
+		if err := firstCheck(ctx, p.db, s.CreateSchema, log); err != nil {
+			return err
+		}
 	}
 	d := &daemon{settings: s, feed: feed, log: log, asked: make(chan string, 1), sd: sd}
 	return d.run(ctx, p)
@@ -92,9 +94,11 @@ func (d *daemon) run(ctx context.Context, p parts) error {
 	if err := d.servers(ctx, n); err != nil {
 		return errors.Join(err, d.end(n))
 	}
+	n.watchLoops()
+	n.firstPass()
 	n.notify(d.sd, d.log)
 	d.log.Info().Str("version", version).Str("host", p.hostUUID).Str("state_file", d.settings.StateFile).
-		Str("database", p.db.Where()).Str("control", d.settings.ControlSocket).Msg("decnet-fleetd started")
+		Str("database", p.db.Where()).Str("control", d.settings.ControlSocket).Bool("shadow", d.settings.Shadow).Msg("decnet-fleetd started")
 	return errors.Join(d.wait(ctx, n), d.end(n))
 }
 
@@ -128,7 +132,7 @@ func (d *daemon) end(n *node) error {
 
 // broker makes the bus itself where the settings say so. Its socket must be there before the first link looks for it.
 func (d *daemon) broker(ctx context.Context) (serves, error) {
-	if d.settings.Bus != config.BusEmbedded {
+	if d.settings.Bus != config.BusEmbedded || d.settings.Shadow {
 		return nil, nil
 	}
 	srv, err := bus.Listen(ctx, bus.ServerConfig{Path: d.settings.BusSocket, Group: "decnet", Now: time.Now, Log: d.log})
@@ -141,7 +145,7 @@ func (d *daemon) broker(ctx context.Context) (serves, error) {
 // servers run in actors of their own: a panic in a handler restarts the one, not the daemon.
 func (d *daemon) servers(ctx context.Context, n *node) error {
 	control, err := console.Listen(ctx, console.Config{Path: d.settings.ControlSocket, Group: "decnet", Backend: backend{n}, Feed: d.feed, Now: time.Now,
-		Node: d.settings.HostUUID, Log: d.log})
+		Node: d.settings.HostUUID, Log: d.log, Metrics: n.metrics.Handler()})
 	if err != nil {
 		return configFault(err)
 	}
