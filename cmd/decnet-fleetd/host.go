@@ -47,8 +47,12 @@ func prepare(s config.Settings, feed view.Feed, log zerolog.Logger) (parts, erro
 	}
 	p.stats = &publisher.Stats{}
 	p.counters = func() map[string]int64 { return adapterCounters(p.db, engine, p.stats.Counts()) }
+	p.reads = func() int64 { return work(engine.Stats()) }
 	return p, nil
 }
+
+// work is everything a reader of events does, failing included: it grows as long as the reader lives.
+func work(s docker.Stats) int64 { return s.Connects + s.Events + s.Relists + s.Looks + s.Failures }
 
 func openDatabase(s config.Settings, p parts) (*database.DB, error) {
 	return database.Open(database.Config{URL: s.Database, HostUUID: s.HostUUID, Instance: p.instance, BootID: p.bootID, StateDir: s.StateDir,

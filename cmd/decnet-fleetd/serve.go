@@ -92,7 +92,7 @@ func (d *daemon) run(ctx context.Context, p parts) error {
 	if err := d.servers(ctx, n); err != nil {
 		return errors.Join(err, d.end(n))
 	}
-	n.notify(d.sd, d.log)
+	n.notify(d.sd, d.log, p.reads)
 	d.log.Info().Str("version", version).Str("host", p.hostUUID).Str("state_file", d.settings.StateFile).
 		Str("database", p.db.Where()).Str("control", d.settings.ControlSocket).Msg("decnet-fleetd started")
 	return errors.Join(d.wait(ctx, n), d.end(n))

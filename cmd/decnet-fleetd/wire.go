@@ -88,6 +88,7 @@ type parts struct {
 	ignoreStop, takeover bool
 
 	counters func() map[string]int64
+	reads    func() int64 // what the reader of Docker's events has done so far
 	stats    *publisher.Stats
 }
 
