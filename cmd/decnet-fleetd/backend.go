@@ -17,6 +17,10 @@ func (b backend) Ask(ctx context.Context, question any) (any, error) {
 		return b.n.view.Ask(ctx, q)
 	case messages.ApproveDeletes:
 		return b.n.fleet.Ask(ctx, q)
+	case messages.ReloadSettings:
+		if b.n.reload != nil {
+			return b.n.reload(), nil
+		}
 	case messages.GetPass:
 		return b.n.pass(ctx, q)
 	}

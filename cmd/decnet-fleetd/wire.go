@@ -62,6 +62,8 @@ type node struct {
 	store     *post
 	fleetPost *post
 	lease     *heldLease
+	interval  atomic.Int64                 // between two audits, in nanoseconds
+	reload    func() messages.ReloadReport // nil: this process does not
 }
 
 // parts are the adapters and values a node is made of.
@@ -100,7 +102,8 @@ const (
 
 // assemble starts all actors. It connects to nothing: that is the sources' business.
 func assemble(p parts) (*node, error) {
-	n := &node{lease: &heldLease{Leases: p.db, init: p.init}, fleetPost: &post{}, store: &post{}}
+	n := &node{lease: &heldLease{Leases: sabotaged(p.db, p.stateDir), init: p.init}, fleetPost: &post{}, store: &post{}}
+	n.interval.Store(int64(p.interval))
 	viewPost, publisherPost, pulsePost := &post{}, &post{}, &post{}
 	sys, err := supervise.New(supervise.Config{Now: time.Now, Jitter: mathrand.Float64, Log: p.log,
 		OnEvent: func(e supervise.Event) { onEvent(e, n.fleetPost, viewPost) }})
@@ -162,7 +165,7 @@ func (n *node) sources(p parts) {
 	n.fleet = n.sys.Spawn(supervise.Spec{Kind: "fleet", ID: "fleet", Group: "sources", Subsystem: true, Mailbox: bigMailbox,
 		New: func() supervise.Receiver {
 			return fleet.New(fleet.Config{HostUUID: p.hostUUID, Recode: deckyconfig.Recode, Sources: tellers, Store: n.store, View: n.view, NewID: newID,
-				Staff: n.staff, Audit: p.interval, Child: child})
+				Staff: n.staff, Audit: time.Duration(n.interval.Load()), Child: child})
 		}})
 	n.fleetPost.ref.Store(n.fleet)
 	for s, o := range map[messages.Source]struct {
