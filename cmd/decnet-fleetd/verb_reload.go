@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
+	"github.com/decnet/decnet-fleetd/adapters/config"
 	"github.com/decnet/decnet-fleetd/adapters/console"
 	"github.com/decnet/decnet-fleetd/messages"
 )
@@ -26,10 +28,12 @@ func (a *app) reloadVerb() *cobra.Command {
 }
 
 func (a *app) reload(ctx context.Context) error {
-	client, err := a.client()
-	if err != nil {
+	s, _, err := a.settings(true)
+	var invalid *config.Invalid
+	if err != nil && !errors.As(err, &invalid) { // a fault is the daemon's to refuse: it knows what stays in force
 		return err
 	}
+	client := console.NewClient(s.ControlSocket, a.timeout)
 	defer client.Close()
 	r, err := client.Reload(ctx)
 	if err != nil {
