@@ -16,7 +16,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 # The linter is pinned: another version means other findings.
 LINT_VERSION := 2.15.0
 # Services the integration tests need; integration/services.sh knows more.
-IT_SERVICES ?= docker postgres mariadb
+IT_SERVICES ?= docker postgres mariadb systemd
 # How long each fuzz target runs: short in `check`, longer on its own.
 FUZZTIME ?= 60s
 # How long the endurance run kills.

@@ -2,7 +2,7 @@
 # The real services the integration tests talk to: brought up privately, installed where they are missing, and taken
 # down again without touching anything this script did not start.
 #
-#   services.sh up [docker] [postgres] [mariadb]   start what does not run yet (default: all of them), print the env lines
+#   services.sh up [docker] [systemd] [postgres] [mariadb]   start what does not run yet (default: all of them), print the env lines
 #   services.sh down                               stop what was started, remove its data
 #   services.sh env                                print the env lines of what runs
 #   services.sh tools                              install the C compiler that Go's race detector needs, systemd-analyze and tmux
@@ -17,7 +17,7 @@ set -euo pipefail
 
 readonly HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 readonly DIR=${IT_DIR:-${TMPDIR:-/tmp}/decnet-fleetd-it}
-readonly ALL=(docker postgres mariadb)
+readonly ALL=(docker systemd postgres mariadb)
 # Daemons live in sbin, which is not on everybody's PATH; a Go from its own archive lives in /usr/local/go.
 export PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/local/go/bin
 

@@ -70,6 +70,8 @@ type Fleet struct {
 	refused   bool // a mailbox was full
 	untold    bool // a timer runs that tells again what a full mailbox refused
 	reporting bool // a timer runs that reports to the view
+
+	unaudit func() // cancels the timer of the next audit
 }
 
 // failing is since when, and why, the store cannot write.
@@ -151,6 +153,8 @@ func (f *Fleet) asked(c *supervise.Ctx, msg any) {
 		f.retire(c, m.Name)
 	case messages.DeckyCrashed:
 		f.crashed(m)
+	case messages.AuditEvery:
+		f.auditEvery(c, m.Every)
 	case messages.ApproveDeletes:
 		f.approve(c, m)
 	case messages.GetPass:
@@ -166,7 +170,7 @@ func (f *Fleet) start(c *supervise.Ctx, m supervise.Started) {
 		s.Tell(messages.GetView{})
 	}
 	c.After(f.cfg.Patience, messages.Tick{Name: "patience"})
-	c.After(f.cfg.Audit, messages.Tick{Name: "audit"})
+	f.auditEvery(c, f.cfg.Audit)
 }
 
 func (f *Fleet) tick(c *supervise.Ctx, m messages.Tick) {
@@ -177,7 +181,7 @@ func (f *Fleet) tick(c *supervise.Ctx, m messages.Tick) {
 		f.forgetBuried(c.Now())
 		f.poke(messages.SourceDeclared, messages.SourceRecorded)
 		f.rule(c)
-		c.After(f.cfg.Audit, messages.Tick{Name: "audit"})
+		f.auditEvery(c, f.cfg.Audit)
 	case "untold":
 		f.untold = false
 		f.tellAgain(c)

@@ -23,6 +23,7 @@ const (
 	TooLarge     Code = "too_large"
 	Unavailable  Code = "unavailable"
 	Internal     Code = "internal"
+	BadConfig    Code = "config"
 )
 
 // problem is an RFC 9457 document with two members of our own, code and hint.

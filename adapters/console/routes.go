@@ -26,9 +26,10 @@ func (s *Server) routes() *http.ServeMux {
 	mux.Handle("/v1/shadow", only(http.MethodGet, s.shadow))
 	mux.Handle("/v1/reconcile", only(http.MethodPost, s.reconcile))
 	mux.Handle("/v1/approve", only(http.MethodPost, s.approve))
+	mux.Handle("/v1/reload", only(http.MethodPost, s.reload))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusNotFound, NotFound, "there is no "+r.URL.Path, "the paths are /v1/status, /v1/deckies, /v1/events, "+
-			"/v1/stream, /v1/reconcile, /v1/approve, /v1/shadow, /metrics, /healthz and /readyz")
+			"/v1/stream, /v1/reconcile, /v1/approve, /v1/reload, /v1/shadow, /metrics, /healthz and /readyz")
 	})
 	return mux
 }

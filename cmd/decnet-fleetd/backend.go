@@ -29,6 +29,10 @@ func (b backend) Ask(ctx context.Context, question any) (any, error) {
 			return nil, messages.ErrNoShadow
 		}
 		return b.n.shadow.Ask(ctx, q)
+	case messages.ReloadSettings:
+		if b.n.reload != nil {
+			return b.n.reload(), nil
+		}
 	case messages.GetPass:
 		if b.n.shadow != nil && !q.DryRun {
 			return nil, messages.ErrShadow

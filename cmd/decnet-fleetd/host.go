@@ -58,6 +58,7 @@ func (p *parts) observe(s config.Settings) error {
 		return configFault(err)
 	}
 	p.docker = engine
+	p.reads = func() int64 { return work(engine.Stats()) }
 	p.counters = func() map[string]int64 { return adapterCounters(p.db, engine, p.stats.Counts()) }
 	m, err = metrics.New(metrics.Config{Version: version, Revision: cmp.Or(commit, builtFrom()), Started: time.Now(), Now: time.Now, Status: p.board.Status,
 		Sources: func() map[string]time.Time {
@@ -81,6 +82,9 @@ func (p *parts) observe(s config.Settings) error {
 // shadowProbe is how often a shadow looks for changes of the table: that much later it may see what the reference did.
 // Source: a look at 10,000 rows takes 4 ms, below one percent of a core.
 const shadowProbe = 500 * time.Millisecond
+
+// work is everything a reader of events does, failing included: it grows as long as the reader lives.
+func work(s docker.Stats) int64 { return s.Connects + s.Events + s.Relists + s.Looks + s.Failures }
 
 func openDatabase(s config.Settings, p parts) (*database.DB, error) {
 	probe := time.Duration(0) // as usual

@@ -25,7 +25,9 @@ const stopWithin = 800 * time.Millisecond
 const startWithin = time.Minute
 
 // runServe is the daemon: it returns nil after a stop that was asked for.
-func runServe(ctx context.Context, s config.Settings, log zerolog.Logger) error {
+func runServe(ctx context.Context, s config.Settings, log zerolog.Logger, r *reloader) error {
+	heard := listenForSignals() // before anything takes time: an unheard SIGHUP ends a process
+	defer heard.stop()
 	ctx, cancel := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer cancel()
 	sd := systemd.Open()
@@ -35,7 +37,7 @@ func runServe(ctx context.Context, s config.Settings, log zerolog.Logger) error 
 	}
 	defer lock.release()
 	feed := console.NewFeed(0, time.Now().UnixMicro()) // grows over restarts, so that a follower keeps its place
-	p, err := prepare(s, feed, log)
+	p, err := prepare(s, loggedFeed{feed, log}, log)
 	if err != nil {
 		return err
 	}
@@ -45,7 +47,7 @@ func runServe(ctx context.Context, s config.Settings, log zerolog.Logger) error 
 			return err
 		}
 	}
-	d := &daemon{settings: s, feed: feed, log: log, asked: make(chan string, 1), sd: sd}
+	d := &daemon{settings: s, feed: feed, log: log, asked: make(chan string, 1), sd: sd, reloader: r, signals: heard}
 	return d.run(ctx, p)
 }
 
@@ -76,6 +78,8 @@ type daemon struct {
 	log      zerolog.Logger
 	asked    chan string // why we were asked to stop
 	sd       *systemd.Notifier
+	reloader *reloader
+	signals  *signals
 }
 
 func (d *daemon) run(ctx context.Context, p parts) error {
@@ -91,12 +95,14 @@ func (d *daemon) run(ctx context.Context, p parts) error {
 		return err
 	}
 	n.thrift()
+	d.reloadable(n)
+	d.obey(n)
 	if err := d.servers(ctx, n); err != nil {
 		return errors.Join(err, d.end(n))
 	}
 	n.watchLoops()
 	n.firstPass()
-	n.notify(d.sd, d.log)
+	n.notify(d.sd, d.log, p.reads)
 	d.log.Info().Str("version", version).Str("host", p.hostUUID).Str("state_file", d.settings.StateFile).
 		Str("database", p.db.Where()).Str("control", d.settings.ControlSocket).Bool("shadow", d.settings.Shadow).Msg("decnet-fleetd started")
 	return errors.Join(d.wait(ctx, n), d.end(n))

@@ -64,9 +64,11 @@ type node struct {
 	fleetPost *post
 	lease     *heldLease
 	board     *view.Board
-	metrics   *metrics.Metrics // nil: nothing is measured
-	passed    atomic.Bool      // the first complete pass is over
-	shadow    *supervise.Ref   // nil but in a shadow
+	metrics   *metrics.Metrics             // nil: nothing is measured
+	passed    atomic.Bool                  // the first complete pass is over
+	shadow    *supervise.Ref               // nil but in a shadow
+	interval  atomic.Int64                 // between two audits, in nanoseconds
+	reload    func() messages.ReloadReport // nil: this process does not
 }
 
 // parts are the adapters and values a node is made of.
@@ -99,6 +101,7 @@ type parts struct {
 	answerTimes *answerTimes // when sources last answered
 	crew        *crew        // who works, for the metrics
 	shadow      bool         // a dry run that goes on, compared with what another reconciler does
+	reads       func() int64 // what the reader of Docker's events has done so far
 }
 
 // Mailboxes. The store's and the fleet's must hold a message of every decky; a decky's orders and replies are one each.
@@ -109,7 +112,8 @@ const (
 
 // assemble starts all actors. It connects to nothing: that is the sources' business.
 func assemble(p parts) (*node, error) {
-	n := &node{lease: &heldLease{Leases: p.leases(), init: p.init}, fleetPost: &post{}, store: &post{}, board: p.board, metrics: p.metrics}
+	n := &node{lease: &heldLease{Leases: sabotaged(p.leases(), p.stateDir), init: p.init}, fleetPost: &post{}, store: &post{}, board: p.board, metrics: p.metrics}
+	n.interval.Store(int64(p.interval))
 	viewPost, publisherPost, pulsePost := &post{}, &post{}, &post{}
 	sys, err := supervise.New(supervise.Config{Now: time.Now, Jitter: mathrand.Float64, Log: p.log,
 		OnEvent: func(e supervise.Event) {
@@ -180,7 +184,7 @@ func (n *node) sources(p parts) {
 	n.fleet = n.sys.Spawn(supervise.Spec{Kind: "fleet", ID: "fleet", Group: "sources", Subsystem: true, Mailbox: bigMailbox,
 		New: p.metered("fleet", func() supervise.Receiver {
 			return fleet.New(fleet.Config{HostUUID: p.hostUUID, Recode: deckyconfig.Recode, Sources: tellers, Store: n.store, View: n.audience(), NewID: newID,
-				Staff: n.staff, Audit: p.interval, Child: child})
+				Staff: n.staff, Audit: time.Duration(n.interval.Load()), Child: child})
 		})})
 	n.fleetPost.ref.Store(n.fleet)
 	for s, o := range map[messages.Source]struct {
