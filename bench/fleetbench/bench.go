@@ -38,6 +38,8 @@ var measurements = []measurement{
 	{"quiet", "reconcile --once, nothing to do", nothing},
 	{"flip", "all deckies flip at once", flips},
 	{"rest", "memory and processor at rest", rest},
+	{"actor", "memory of a decky's actor", actorWeight},
+	{"storm", "storm of events", storm},
 	{"outage", "bus away", outage},
 	{"bus", "the built-in bus", busLoad},
 	{"crash", "own kill -9", crash},

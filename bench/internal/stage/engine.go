@@ -175,6 +175,14 @@ func (e *Engine) Flip(ctx context.Context, n int) error {
 	return e.control(ctx, http.MethodPost, fmt.Sprintf("flip?n=%d", n), nil)
 }
 
+// Storm asks the simulator for so many events a second among its oldest containers, and gives how many there were when they
+// are over.
+func (e *Engine) Storm(ctx context.Context, rate, oldest int, during time.Duration) (int, error) {
+	var said struct{ Events int }
+	err := e.control(ctx, http.MethodPost, fmt.Sprintf("storm?rate=%d&seconds=%g&of=%d", rate, during.Seconds(), oldest), &said)
+	return said.Events, err
+}
+
 // SimStats are the simulator's counters.
 type SimStats struct{ Lists, Looks, Inspects, Streams, Events, Lost int64 }
 
