@@ -278,7 +278,7 @@ func (m *machine) install(t *testing.T) {
 // run runs a command there.
 func (m *machine) run(t *testing.T, command ...string) (string, int) {
 	t.Helper()
-	out, err := exec.Command("docker", append([]string{"-H", need(t, "IT_DOCKER_HOST"), "exec", m.id}, command...)...).CombinedOutput() //nolint:noctx // cleanups use it too
+	out, err := exec.Command("docker", append([]string{"-H", need(t, "IT_DOCKER_HOST"), "exec", m.id}, command...)...).CombinedOutput()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)
@@ -338,11 +338,10 @@ func (m *machine) entries(t *testing.T, match string) []map[string]any {
 
 func docker(t *testing.T, args ...string) string {
 	t.Helper()
-	cmd := exec.Command("docker", append([]string{"-H", need(t, "IT_DOCKER_HOST")}, args...)...) //nolint:noctx // cleanups use it too
+	cmd := exec.Command("docker", append([]string{"-H", need(t, "IT_DOCKER_HOST")}, args...)...)
 	out, err := cmd.Output()
 	if err != nil {
-		var exit *exec.ExitError
-		if errors.As(err, &exit) {
+		if exit, is := errors.AsType[*exec.ExitError](err); is {
 			out = exit.Stderr
 		}
 		t.Fatalf("%s: %v\n%s", cmd, err, out)
