@@ -102,7 +102,7 @@ func (f *Fleet) replied(c *supervise.Ctx, r messages.RowReply) {
 	if m == nil {
 		return
 	}
-	if r.Outcome != messages.Withdrawn {
+	if r.Outcome != messages.Withdrawn && r.Outcome != messages.Unwritable {
 		f.cfg.Sources[messages.SourceRecorded].Tell(messages.RowWritten{Name: r.Name}) // its mailbox holds one of every decky
 		m.recorded = messages.RecordedObserved{Presence: r.Presence, Row: r.Row, ReadAt: r.At}
 		f.weigh(r.Name, m)
