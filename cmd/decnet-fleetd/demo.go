@@ -129,8 +129,9 @@ func (d *demo) hints(stage engineStage, s config.Settings) {
 	name := d.deckies[0].Name + "-" + d.deckies[0].Services[0]
 	fmt.Fprintf(d.o.Out, "\nNow kill something, from another terminal:\n\n  %s\n", stage.kill(name))
 	fmt.Fprintf(d.o.Out, "\nand bring it back:\n\n  %s\n", stage.start(name))
-	fmt.Fprintf(d.o.Out, "\nLook around:\n\n  %s status --control-socket %s\n  %s deckies --control-socket %s\n",
-		os.Args[0], s.ControlSocket, os.Args[0], s.ControlSocket)
+	fmt.Fprintf(d.o.Out, "\nLook around:\n\n  %s status --control-socket %s\n  %s deckies --control-socket %s\n"+
+		"  %s console --control-socket %s\n  %s console --web --control-socket %s\n",
+		os.Args[0], s.ControlSocket, os.Args[0], s.ControlSocket, os.Args[0], s.ControlSocket, os.Args[0], s.ControlSocket)
 	fmt.Fprintf(d.o.Out, "\nOr edit %s. Ctrl-C ends the demo.\n\nTransitions, as the bus has them:\n", s.StateFile)
 }
 
