@@ -41,6 +41,23 @@ var windowLengths = []struct {
 	length time.Duration
 }{{"15m", 15 * time.Minute}, {"1h", time.Hour}, {"6h", 6 * time.Hour}, {"24h", 24 * time.Hour}}
 
+// windowOf is the window that was asked for, else the shortest that has all there is to see, up to six hours.
+func windowOf(asked string, events []messages.Event, now time.Time) int {
+	first := now
+	if len(events) > 0 {
+		first = events[0].At.Time
+	}
+	for i, w := range windowLengths {
+		if asked == w.name {
+			return i
+		}
+		if i < len(windowLengths)-2 && asked == "" && now.Sub(first) <= w.length {
+			return i
+		}
+	}
+	return len(windowLengths) - 2
+}
+
 func (p *Pages) decky(r *http.Request, who Who) (content, error) {
 	id := r.PathValue("id")
 	i, err := p.cfg.Model.Inspect(r.Context(), id)
@@ -54,16 +71,10 @@ func (p *Pages) decky(r *http.Request, who Who) (content, error) {
 	}
 	events := ofDecky(page.Items, i.Decky.Name)
 	d := deckyPage{Inspection: i, Standing: standing(i.Decky), Why: why(i.Decky), Whole: len(i.Facts) > 0, Path: deckyPath(i.Decky.HostUUID, i.Decky.Name)}
-	length := time.Hour
-	for _, w := range windowLengths {
-		here := r.URL.Query().Get("window") == w.name
-		if here {
-			length = w.length
-		}
-		d.Windows = append(d.Windows, window{w.name, with(r.URL.Query(), "window", w.name), here})
-	}
-	if !slices.ContainsFunc(d.Windows, func(w window) bool { return w.Here }) {
-		d.Windows[1].Here = true
+	shown := windowOf(r.URL.Query().Get("window"), events, now)
+	length := windowLengths[shown].length
+	for k, w := range windowLengths {
+		d.Windows = append(d.Windows, window{w.name, with(r.URL.Query(), "window", w.name), k == shown})
 	}
 	d.Lane = laneOf(i.Decky.Name, d.Standing, events, now.Add(-length), now)
 	d.Swim = swimlane(d.Lane, p.cfg.Escape)
@@ -74,7 +85,7 @@ func (p *Pages) decky(r *http.Request, who Who) (content, error) {
 
 // ofDecky leaves the events of one decky, and those of its actor.
 func ofDecky(events []messages.Event, name string) []messages.Event {
-	return slices.DeleteFunc(slices.Clone(events), func(e messages.Event) bool { return e.Target != name && e.Target != "decky/"+name })
+	return slices.DeleteFunc(slices.Clone(events), func(e messages.Event) bool { return e.Target != name && e.Target != deckyKind+name })
 }
 
 // deckyControls are the buttons of a decky as it is now, for whoever looks. What a role may not do is shown and says so:

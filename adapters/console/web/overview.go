@@ -120,7 +120,7 @@ func (p *Pages) figures(st messages.Status, actors []messages.ActorStatus, event
 		{"Events", grouped(int64(total)), "in 15 minutes", bars(events, "Events in 15 minutes, a bar for 15 seconds"), events},
 		curve("Outbox", grouped(st.OutboxDepth), "wait for the bus", curveOutbox),
 		curve("Mailboxes", grouped(int64(last(curveMailbox))), "longest now", curveMailbox),
-		curve("Restarts", grouped(int64(last(curveRestarts))), "of actors, since the start", curveRestarts),
+		curve("Restarts", grouped(int64(last(curveRestarts))), "of actors", curveRestarts),
 	}
 	if last(curveMemory) > 0 {
 		out = append(out, curve("Memory", byteSize(uint64(last(curveMemory))), counted(len(actors), "actor", "actors"), curveMemory))

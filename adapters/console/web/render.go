@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"net/url"
 	"path"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -187,7 +186,7 @@ func (p *Pages) writeDocument(w http.ResponseWriter, _ *http.Request, c content)
 // kinds of the static files.
 var kinds = map[string]string{".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
 
-// static serves what is embedded. Its address has the version, so that a browser may keep it.
+// static serves what is embedded. Its path has the version, so that a browser may keep it, and modules find each other.
 func (p *Pages) static(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("file")
 	raw, err := staticFiles.ReadFile("static/" + name)
@@ -197,7 +196,7 @@ func (p *Pages) static(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", kind)
-	if slices.Contains(r.URL.Query()["v"], p.views.version) {
+	if r.PathValue("version") == p.views.version {
 		w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
 	}
 	_, _ = w.Write(raw) // an error means that the reader has gone

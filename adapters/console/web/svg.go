@@ -101,7 +101,7 @@ func class(state string) string {
 func trend(l lane, escape func(string) string) template.HTML {
 	const w, h = 110, 12
 	var d drawing
-	d.f(`<svg class="lane" viewBox="0 0 %d %d" role="img" preserveAspectRatio="none"><title>%s</title>`, w, h, laneWords(l, escape))
+	d.f(`<svg class="lane" viewBox="0 0 %d %d" role="img" preserveAspectRatio="none"><title>%s</title><rect class="trough" y="5" width="%d" height="2"/>`, w, h, laneWords(l, escape), w)
 	whole := l.To.Sub(l.From)
 	for _, s := range l.Stretches {
 		x, wide := place(s, l, whole, w)
@@ -124,7 +124,8 @@ func laneWords(l lane, escape func(string) string) string {
 func place(s stretch, l lane, whole time.Duration, width float64) (x, wide float64) {
 	x = float64(s.From.Sub(l.From)) / float64(whole) * width
 	wide = float64(s.To.Sub(s.From)) / float64(whole) * width
-	return x, max(1, wide)
+	const seen = 2 // a moment is seen too
+	return min(x, width-seen), max(seen, wide)
 }
 
 // swimlane draws the history of a decky, with an axis. Each stretch can be reached by the keyboard.

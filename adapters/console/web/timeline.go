@@ -3,6 +3,7 @@ package web
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/decnet/decnet-fleetd/messages"
@@ -33,10 +34,10 @@ func laneOf(name, now string, events []messages.Event, from, to time.Time) lane 
 	l := lane{Name: name, From: from, To: to}
 	events = slices.Clone(events)
 	slices.SortStableFunc(events, func(a, b messages.Event) int { return int(a.Seq - b.Seq) })
-	state, at, cause, known := "", from, "", false
+	state, before, at, cause, known := "", now, from, "", false
 	add := func(end time.Time) {
-		if state != "" && end.After(from) {
-			l.Stretches = append(l.Stretches, stretch{State: state, From: later(at, from), To: end, Cause: cause})
+		if begin := later(at, from); state != "" && end.After(begin) {
+			l.Stretches = append(l.Stretches, stretch{State: state, From: begin, To: end, Cause: cause})
 		}
 	}
 	for _, e := range events {
@@ -51,7 +52,10 @@ func laneOf(name, now string, events []messages.Event, from, to time.Time) lane 
 				state, known = e.From, true
 			}
 			add(e.At.Time)
-			state, at, cause = stateAfter(e), e.At.Time, e.Cause
+			if e.Type == "quarantined" {
+				before = state
+			}
+			state, at, cause = stateAfter(e, before), e.At.Time, e.Cause
 		}
 	}
 	if !known {
@@ -64,12 +68,15 @@ func laneOf(name, now string, events []messages.Event, from, to time.Time) lane 
 	return l
 }
 
-func stateAfter(e messages.Event) string {
+// stateAfter is the state an event leaves a decky in. before is that of its row when its actor was quarantined.
+func stateAfter(e messages.Event, before string) string {
 	switch e.Type {
 	case "deleted":
 		return "" // there is nothing to be in a state any more
 	case "quarantined":
 		return "quarantined"
+	case "released":
+		return before
 	}
 	return e.To
 }
@@ -81,14 +88,18 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// byTarget sorts events into those of each decky: an event's target may be the name alone or {host}:{name}.
+// byTarget sorts events into those of each decky. Those of its actor are its own.
 func byTarget(events []messages.Event) map[string][]messages.Event {
 	out := map[string][]messages.Event{}
 	for _, e := range events {
-		out[e.Target] = append(out[e.Target], e)
+		name := strings.TrimPrefix(e.Target, deckyKind)
+		out[name] = append(out[name], e)
 	}
 	return out
 }
+
+// deckyKind begins the names of the actors of deckies.
+const deckyKind = "decky/"
 
 // payloadOf is the document of the bus, set out for reading; "" for an event without one.
 func payloadOf(e messages.Event) string {

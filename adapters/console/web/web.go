@@ -77,7 +77,7 @@ func (p *Pages) routes() *http.ServeMux {
 	get("/audit", p.audit)
 	get("/help", p.help)
 	get("/act", p.ask)
-	mux.Handle("GET /static/{file}", http.HandlerFunc(p.static))
+	mux.Handle("GET /static/{version}/{file}", http.HandlerFunc(p.static))
 	mux.Handle("POST /act", p.order(p.act))
 	mux.Handle("POST /taps", http.HandlerFunc(p.tap))
 	mux.Handle("/", p.page(p.lost))
