@@ -16,7 +16,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 # The linter is pinned: another version means other findings.
 LINT_VERSION := 2.15.0
 # Services the integration tests need; integration/services.sh knows more.
-IT_SERVICES ?= docker
+IT_SERVICES ?= docker postgres mariadb systemd
 # How long each fuzz target runs: short in `check`, longer on its own.
 FUZZTIME ?= 60s
 # How long the endurance run kills.
@@ -54,7 +54,9 @@ integration: toolchain compiler
 	@trap '[ -n "$${KEEP_SERVICES:-}" ] || integration/services.sh down' EXIT; \
 	integration/services.sh up $(IT_SERVICES); \
 	printf '\n== %s\n' 'integration tests with -race'; \
-	CGO_ENABLED=1 go test -race -count=1 -timeout 15m -v ./integration/ | integration/brief.sh
+	CGO_ENABLED=1 go test -race -count=1 -timeout 15m -parallel 6 -v ./integration/ | integration/brief.sh; \
+	printf '\n== %s\n' 'the database adapter on every engine, with -race'; \
+	CGO_ENABLED=1 IT_ENGINES=all go test -race -count=1 -timeout 5m -parallel 6 ./adapters/database/
 
 .PHONY: check
 check: toolchain compiler ## Before a commit: format, vet, lint, -race, short fuzz, tidy

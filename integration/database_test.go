@@ -2,13 +2,13 @@ package integration
 
 import (
 	"database/sql"
-	"encoding/json"
 	"fmt"
-	"os"
 	"slices"
 	"testing"
 	"time"
 
+	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect/sqlitedialect"
 	_ "modernc.org/sqlite" // registers the driver
 )
 
@@ -20,21 +20,17 @@ type row struct {
 
 // database is a DECNET database, opened by a foreign process: not the one under test.
 type database struct {
-	path string
-	sql  *sql.DB
+	path string // of the SQLite file
+	at   string // the URL of a server's
+	sql  *bun.DB
+	dbms *dbms
 }
 
 // newDatabase makes the file with the schema DECNET's migrations make, and the connection settings of its API.
 func newDatabase(t *testing.T, path string) *database {
 	t.Helper()
 	db := openDatabase(t, path)
-	text, err := os.ReadFile("testdata/db_schema.json")
-	must(t, err)
-	var schema struct {
-		DDL map[string][]string `json:"sqlite_ddl"`
-	}
-	must(t, json.Unmarshal(text, &schema))
-	for _, table := range schema.DDL {
+	for _, table := range schemas(t).SQLite {
 		for _, statement := range table {
 			db.exec(t, statement)
 		}
@@ -50,11 +46,16 @@ func openDatabase(t *testing.T, path string) *database {
 	must(t, err)
 	pool.SetMaxOpenConns(4)
 	t.Cleanup(func() { _ = pool.Close() })
-	return &database{path: path, sql: pool}
+	return &database{path: path, sql: bun.NewDB(pool, sqlitedialect.New()), dbms: &onSQLite}
 }
 
 // url is the database as the flag --database takes it.
-func (d *database) url() string { return "sqlite://" + d.path }
+func (d *database) url() string {
+	if d.at != "" {
+		return d.at
+	}
+	return "sqlite://" + d.path
+}
 
 func (d *database) exec(t *testing.T, statement string, args ...any) int64 {
 	t.Helper()
@@ -71,8 +72,8 @@ func (d *database) exec(t *testing.T, statement string, args ...any) int64 {
 func (d *database) rows(t *testing.T) []row {
 	t.Helper()
 	// The casts keep the driver from making times of the stored text.
-	found, err := d.sql.QueryContext(t.Context(), `SELECT host_uuid, name, services, state, CAST(updated_at AS TEXT),
-		decky_config, decky_ip, last_error, CAST(last_seen AS TEXT) FROM fleet_deckies ORDER BY host_uuid, name`)
+	found, err := d.sql.QueryContext(t.Context(), `SELECT host_uuid, name, services, state, `+d.dbms.when("updated_at")+`,
+		decky_config, decky_ip, last_error, `+d.dbms.when("last_seen")+` FROM fleet_deckies ORDER BY host_uuid, name`)
 	must(t, err)
 	defer found.Close() //nolint:errcheck // only read
 	var all []row

@@ -59,7 +59,7 @@ func TestOnlyOurTablesAreWritten(t *testing.T) {
 // tables lists the tables of the database.
 func (d *database) tables(t *testing.T) []string {
 	t.Helper()
-	found, err := d.sql.QueryContext(t.Context(), "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name")
+	found, err := d.sql.QueryContext(t.Context(), d.dbms.tables)
 	must(t, err)
 	defer found.Close() //nolint:errcheck // only read
 	var names []string

@@ -2,10 +2,12 @@
 # The real services the integration tests talk to: brought up privately, installed where they are missing, and taken
 # down again without touching anything this script did not start.
 #
-#   services.sh up [docker] [postgres] [mariadb]   start what does not run yet (default: all of them), print the env lines
+#   services.sh up [docker] [systemd] [postgres] [mariadb]   start what does not run yet (default: all of them), print the env lines
 #   services.sh down                               stop what was started, remove its data
 #   services.sh env                                print the env lines of what runs
 #   services.sh tools                              install the C compiler that Go's race detector needs, systemd-analyze and tmux
+#   services.sh halt|kill NAME                     for the tests: end postgres or mariadb (kill: as kill -9 does), keep its data
+#   services.sh resume NAME [OPTION...]            for the tests: start it again on the same port, with more options of the server
 #   services.sh reap NAME                          for the tests: end the engine below engines/NAME and what it left
 #
 # Everything lives below one directory: $IT_DIR, else ${TMPDIR:-/tmp}/decnet-fleetd-it. Sockets are unix sockets in
@@ -15,7 +17,7 @@ set -euo pipefail
 
 readonly HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 readonly DIR=${IT_DIR:-${TMPDIR:-/tmp}/decnet-fleetd-it}
-readonly ALL=(docker postgres mariadb)
+readonly ALL=(docker systemd postgres mariadb)
 # Daemons live in sbin, which is not on everybody's PATH; a Go from its own archive lives in /usr/local/go.
 export PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/local/go/bin
 
@@ -104,6 +106,37 @@ halt() {
   done
 }
 
+# halt_fast PID SIGNAL: the signal, and KILL for one that does not go within 20 s.
+halt_fast() {
+  local until=$((SECONDS + 20))
+  kill -"$2" "$1" 2>/dev/null || return 0
+  while kill -0 "$1" 2>/dev/null; do
+    if ((SECONDS >= until)); then kill -KILL "$1" 2>/dev/null || true; fi
+    sleep 0.05
+  done
+}
+
+# kill_group PID: KILL for it and its children, which would hold what its successor needs.
+kill_group() {
+  local pid children
+  [ -n "$1" ] || return 0
+  children=$(cat "/proc/$1/task/$1/children" 2>/dev/null || true)
+  # shellcheck disable=SC2086
+  kill -KILL "$1" $children 2>/dev/null || true
+  for pid in "$1" $children; do
+    while [ "$(sed 's/.*) //' "/proc/$pid/stat" 2>/dev/null | cut -c1)" != Z ] && kill -0 "$pid" 2>/dev/null; do sleep 0.02; done
+  done
+}
+
+# certificate DIR: an authority, and a server certificate by it for the name localhost.
+certificate() {
+  need openssl openssl || return 1
+  (cd "$1" && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=ca -keyout ca.key -out ca.crt &&
+    openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost -keyout server.key -out server.csr &&
+    openssl x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 30 -out server.crt \
+      -extfile <(echo subjectAltName=DNS:localhost)) >>"$1/log" 2>&1
+}
+
 # free_port prints a TCP port of 127.0.0.1 that nobody listens on.
 free_port() {
   local port
@@ -175,6 +208,12 @@ main() {
     up) [ $# -gt 0 ] || set -- "${ALL[@]}"; own; up "$@" ;;
     down) if [ -d "$DIR" ]; then own; down; fi ;;
     env) env_lines ;;
+    halt | kill | resume)
+      own
+      local name=${1:?}
+      shift
+      [ -d "$DIR/$name" ] || exit 1
+      "${verb}_$name" "$@" ;;
     reap) [ ! -d "$DIR/engines/${1:?}" ] || reap_engine "$DIR/engines/$1" ;;
     tools) own; tools ;;
     *) sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}" >&2; exit 64 ;;

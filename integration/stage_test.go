@@ -28,6 +28,12 @@ type stage struct {
 // newStage makes everything but the daemon. The file declares the given deckies; none means there is no file.
 func newStage(t *testing.T, e *engine, deckies ...entry) *stage {
 	t.Helper()
+	return newStageOn(t, &onSQLite, e, deckies...)
+}
+
+// newStageOn makes the same on another database engine.
+func newStageOn(t *testing.T, d *dbms, e *engine, deckies ...entry) *stage {
+	t.Helper()
 	fleetd(t) // before anything is started
 	s := &stage{t: t, dir: shortDir(t, ""), engine: e, sub: &subscriber{}}
 	t.Cleanup(func() {
@@ -37,7 +43,7 @@ func newStage(t *testing.T, e *engine, deckies ...entry) *stage {
 		}
 		must(t, os.RemoveAll(s.dir))
 	})
-	s.db = newDatabase(t, filepath.Join(s.dir, "decnet.db"))
+	s.db = d.fresh(t, s.dir)
 	if len(deckies) > 0 {
 		s.declare(deckies...)
 	}

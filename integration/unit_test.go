@@ -113,6 +113,27 @@ func TestUnitAndTemplateDifferOnlyWhereTheyMust(t *testing.T) {
 	}
 }
 
+func TestTheUnitsKeepTheirPromises(t *testing.T) {
+	for source, unit := range units(t) {
+		for _, line := range []string{
+			"Type=notify", "NotifyAccess=main", "WatchdogSec=30s", "ExecReload=/usr/bin/decnet-fleetd reload", "Restart=on-failure",
+			"RestartPreventExitStatus=64 65 77 78", "Conflicts=decnet-reconciler.service",
+		} {
+			if !strings.Contains(unit, "\n"+line+"\n") {
+				t.Errorf("%s: no line %s", source, line)
+			}
+		}
+		// DECNET's own workers are never stopped by ours: not the batch, and none of those in it.
+		for _, other := range []string{"batch", "enrich", "orchestrator", "mutator"} {
+			for line := range strings.Lines(unit) {
+				if strings.HasPrefix(line, "Conflicts=") && strings.Contains(line, other) {
+					t.Errorf("%s: %s", source, line)
+				}
+			}
+		}
+	}
+}
+
 // manager is a service manager's end of the notification socket.
 type manager struct {
 	socket *net.UnixConn

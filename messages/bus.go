@@ -1,5 +1,7 @@
 package messages
 
+import "time"
+
 // Frame is one PUB on its way to the bus.
 type Frame struct {
 	Topic string
@@ -51,6 +53,13 @@ type BusReady struct{}
 // GetQuiesced asks the publisher how many outbox rows the store does not yet know to be delivered; the answer is an
 // int64. 0 means that nothing is on its way.
 type GetQuiesced struct{}
+
+// GetStatementAge asks the store how long it has been waiting for the database; the answer is a StatementAge.
+type GetStatementAge struct{}
+
+// StatementAge says how old the oldest statement is that the database has not answered, and after how long it should
+// have ended by itself. 0 of Age: none is open.
+type StatementAge struct{ Age, Deadline time.Duration }
 
 // ReplayParked asks the publisher to read the outbox again from its beginning: rows that were parked and have been
 // released meanwhile lie before what it has read.

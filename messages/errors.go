@@ -10,4 +10,8 @@ var (
 	ErrLeaseMoved = errors.New("lease: it moved since it was looked at")
 	// ErrSchema: a table is missing or has another shape; waiting does not mend it.
 	ErrSchema = errors.New("database schema")
+	// ErrShadow: this daemon is a shadow, it writes nothing.
+	ErrShadow = errors.New("this daemon is a shadow: it writes nothing")
+	// ErrNoShadow: this daemon is none.
+	ErrNoShadow = errors.New("this daemon is no shadow: it writes itself")
 )

@@ -71,6 +71,9 @@ type HoldsObserved struct {
 	Deploy   time.Time // until then: no insert after vanish, no delete, no state change (whole host)
 	Mutate   time.Time // the same for this decky alone
 	Redeploy time.Time // state changes only: many containers vanish at once and nothing has started yet
+	// Remake is for those state changes that rest on containers that are missing or were never started: something has
+	// started since, but compose may not have come to this decky yet.
+	Remake time.Time
 }
 
 // RowWritten tells the source of records that a row was just written by the store: what the source told of it is no

@@ -51,6 +51,9 @@ type DeckyStatus struct {
 type DeckyReported struct {
 	Status DeckyStatus
 	Busy   bool // an order is at the store or a settle runs: the pass is not over
+	// In a dry run only: what would be ordered, nil for nothing, and the services as the file has them.
+	Plan     *PlanItem
+	Services []string
 }
 
 // DeckyGone tells the view that a decky retired.
@@ -81,7 +84,7 @@ type Status struct {
 	Version       string            `json:"version"`
 	Instance      string            `json:"instance"`
 	PID           int               `json:"pid"`
-	Role          string            `json:"role"` // owner, standby, starting
+	Role          string            `json:"role"` // owner, standby, shadow, starting
 	StartedAt     Moment            `json:"started_at"`
 	UptimeSeconds float64           `json:"uptime_seconds"`
 	Components    []ComponentStatus `json:"components"`

@@ -16,6 +16,10 @@ type Policy struct {
 	// CommitEvery is the shortest time between two state changes. 1s: consumers follow a flapping container
 	// at that rate without drowning.
 	CommitEvery time.Duration
+	// Vanish is how long a new state must last that comes from containers that are missing or were never started. 2s, as
+	// the settle: compose removes and remakes single containers in less, a redeploy shows its pattern within it, and
+	// nobody waits for the news that he removed a container himself. What dies is news at once.
+	Vanish time.Duration
 	// TwinRetry is how often an insert is tried again that another host's row of the same name forbade. 30s,
 	// the interval of the audit.
 	TwinRetry time.Duration
@@ -25,7 +29,7 @@ type Policy struct {
 
 // DefaultPolicy returns the policy of the daemon.
 func DefaultPolicy() Policy {
-	return Policy{Settle: 2 * time.Second, CommitEvery: time.Second, TwinRetry: 30 * time.Second}
+	return Policy{Settle: 2 * time.Second, CommitEvery: time.Second, Vanish: 2 * time.Second, TwinRetry: 30 * time.Second}
 }
 
 // Reasons, the same words in logs, reports and tests.
@@ -43,6 +47,7 @@ const (
 	ReasonDrift           = "configuration differs from the file"
 	ReasonSettling        = "must last before it is acted upon"
 	ReasonPaced           = "changed less than a second ago"
+	ReasonVanishing       = "containers are missing: they may be about to come back"
 	ReasonDeployOpen      = "a deploy of DECNET is in progress"
 	ReasonMutateOpen      = "a mutation of DECNET is in progress"
 	ReasonRedeploy        = "many containers vanished at once"
@@ -138,8 +143,8 @@ func decideUpdate(o *observations, p Policy) verdict {
 		v.reason = ReasonState
 		if why, until := stateHold(o); why != "" {
 			v, setState = hold(v, "state_changed", why, until), false
-		} else if ready := o.lastCommit.Add(p.CommitEvery); o.now.Before(ready) {
-			v.reason, v.wake, v.busy = ReasonPaced, ready, true
+		} else if why, ready := notYetNews(o, p); why != "" {
+			v.reason, v.wake, v.busy = why, ready, true
 			return v
 		}
 	}
@@ -150,6 +155,29 @@ func decideUpdate(o *observations, p Policy) verdict {
 		}
 	}
 	return v
+}
+
+// notYetNews says why a change of state is not announced yet, and when it will be.
+func notYetNews(o *observations, p Policy) (why string, ready time.Time) {
+	if ready = o.lastCommit.Add(p.CommitEvery); o.now.Before(ready) {
+		return ReasonPaced, ready
+	}
+	if ready = o.lastFlip.Add(p.Vanish); o.now.Before(ready) && vanishing(o) {
+		return ReasonVanishing, ready
+	}
+	return "", time.Time{}
+}
+
+// vanishing says whether an expected service has no container, or one that was never started: what compose leaves while
+// it is at work.
+func vanishing(o *observations) bool {
+	entry, _ := arbitrate(o)
+	for _, svc := range expected(entry.Services) {
+		if state, there := best(svc, o.runtime.Services); !there || state == "created" {
+			return true
+		}
+	}
+	return false
 }
 
 func quietReason(o *observations, known bool) string {
@@ -192,10 +220,15 @@ func holdOf(o *observations) (why string, until time.Time) {
 }
 
 func stateHold(o *observations) (why string, until time.Time) {
-	if why, until = holdOf(o); why == "" && o.now.Before(o.holds.Redeploy) {
+	switch why, until = holdOf(o); {
+	case why != "":
+		return why, until
+	case o.now.Before(o.holds.Redeploy):
 		return ReasonRedeploy, o.holds.Redeploy
+	case o.now.Before(o.holds.Remake) && vanishing(o):
+		return ReasonRedeploy, o.holds.Remake
 	}
-	return why, until
+	return "", time.Time{}
 }
 
 func hold(v verdict, what, why string, until time.Time) verdict {

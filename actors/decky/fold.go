@@ -25,6 +25,7 @@ type observations struct {
 	intent     intent    // what is wanted at the moment, and since when
 	flight     *flight   // the order at the store; never changed in place
 	lastCommit time.Time // of a state change
+	lastFlip   time.Time // when the aggregate last changed
 	flips      int       // changes of the aggregate since the last commit
 	last       messages.State
 	rev        int64
@@ -160,6 +161,7 @@ func foldFlips(o *observations) {
 	}
 	if o.last != "" {
 		o.flips++
+		o.lastFlip = o.now
 	}
 	o.last = agg
 }

@@ -10,6 +10,12 @@ import (
 // report tells the view what changed, and the fleet when a pass it asked about is over for this decky.
 func (d *Decky) report() {
 	r := messages.DeckyReported{Status: d.status(), Busy: d.busy()}
+	if d.cfg.Policy.DryRun { // whoever watches what would be done needs to know on what grounds
+		r.Services = d.o.declared.Entry.Services
+		if d.v.want != nil {
+			r.Plan = d.plan()
+		}
+	}
 	switch sum := sumOf(r); {
 	case d.v.retire: // the fleet tells the view that it is gone; a report after that would be a ghost
 		d.told, d.reported = true, 0
@@ -91,6 +97,10 @@ func sumOf(r messages.DeckyReported) uint64 {
 	put(s.Expected...)
 	for _, x := range s.Services {
 		put(x.ID, x.Service, x.State, x.Health)
+	}
+	put(r.Services...)
+	if r.Plan != nil {
+		put(r.Plan.Action, r.Plan.From, r.Plan.To, r.Plan.Reason)
 	}
 	if s.Held != nil {
 		put(s.Held.What, s.Held.Why, s.Held.Hash, s.Held.Until.String())

@@ -54,6 +54,7 @@ type Fleet struct {
 	sought   time.Time                    // when it was last asked for because of a container nobody declares
 	losses   []loss
 	redeploy time.Time // state changes are held until then
+	remake   time.Time // and those of deckies that compose has not come to yet until then
 
 	buried    map[string]time.Time // when rows were deleted: a look that began earlier still has them
 	wave      waveTrack
@@ -69,6 +70,8 @@ type Fleet struct {
 	refused   bool // a mailbox was full
 	untold    bool // a timer runs that tells again what a full mailbox refused
 	reporting bool // a timer runs that reports to the view
+
+	unaudit func() // cancels the timer of the next audit
 }
 
 // failing is since when, and why, the store cannot write.
@@ -150,6 +153,8 @@ func (f *Fleet) asked(c *supervise.Ctx, msg any) {
 		f.retire(c, m.Name)
 	case messages.DeckyCrashed:
 		f.crashed(m)
+	case messages.AuditEvery:
+		f.auditEvery(c, m.Every)
 	case messages.ApproveDeletes:
 		f.approve(c, m)
 	case messages.GetPass:
@@ -165,7 +170,7 @@ func (f *Fleet) start(c *supervise.Ctx, m supervise.Started) {
 		s.Tell(messages.GetView{})
 	}
 	c.After(f.cfg.Patience, messages.Tick{Name: "patience"})
-	c.After(f.cfg.Audit, messages.Tick{Name: "audit"})
+	f.auditEvery(c, f.cfg.Audit)
 }
 
 func (f *Fleet) tick(c *supervise.Ctx, m messages.Tick) {
@@ -176,7 +181,7 @@ func (f *Fleet) tick(c *supervise.Ctx, m messages.Tick) {
 		f.forgetBuried(c.Now())
 		f.poke(messages.SourceDeclared, messages.SourceRecorded)
 		f.rule(c)
-		c.After(f.cfg.Audit, messages.Tick{Name: "audit"})
+		f.auditEvery(c, f.cfg.Audit)
 	case "untold":
 		f.untold = false
 		f.tellAgain(c)

@@ -164,7 +164,7 @@ func (f *Fleet) spreadHolds(c *supervise.Ctx) {
 }
 
 func (f *Fleet) holdsOf(name string) messages.HoldsObserved {
-	h := messages.HoldsObserved{Redeploy: f.redeploy}
+	h := messages.HoldsObserved{Redeploy: f.redeploy, Remake: f.remake}
 	for _, x := range f.holds {
 		switch {
 		case x.Operation == "deploy":

@@ -91,6 +91,7 @@ func (f *Fleet) hinted(c *supervise.Ctx, m messages.RuntimeHinted) {
 		f.spreadHolds(c)
 	case len(m.Destroyed) > 0 && redeploying(len(lost), len(f.roll)) && now.After(f.redeploy):
 		f.redeploy = now.Add(f.cfg.RedeployHold)
+		f.remake = f.redeploy
 		f.counters["redeploys_held"]++
 		f.spreadHolds(c)
 	}

@@ -58,6 +58,9 @@ func (r *reporter) tell(p *Publisher, c *supervise.Ctx, now time.Time) {
 		same = same && s.State == r.told[i].State && s.Detail == r.told[i].Detail
 	}
 	r.due = time.Time{}
+	if p.f.count != p.cfg.Stats.Counts() {
+		r.due = r.counted.Add(reportEvery) // else the last ones would be told with the next audit only
+	}
 	if same {
 		return
 	}

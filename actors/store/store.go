@@ -63,6 +63,8 @@ type Store struct {
 	watch  watch
 	lease  messages.ComponentStatus // as last reported
 	unlook func()                   // cancels the lease's timer
+
+	open map[string]time.Time // statements the database has not answered, by what they are for: since when
 }
 
 // New returns the actor; give it to a supervise.Spec.
@@ -70,7 +72,7 @@ func New(cfg Config) *Store {
 	if cfg.Deadline == 0 {
 		cfg.Deadline = 10 * time.Second
 	}
-	return &Store{cfg: cfg, orders: newOrders()}
+	return &Store{cfg: cfg, orders: newOrders(), open: map[string]time.Time{}}
 }
 
 // What comes back from the database.
@@ -120,6 +122,8 @@ func (s *Store) Receive(c *supervise.Ctx, msg any) {
 		s.reportAll(c)
 	case messages.GetQuiesced:
 		c.Respond(s.waiting())
+	case messages.GetStatementAge:
+		c.Respond(messages.StatementAge{Age: s.oldest(c.Now()), Deadline: s.cfg.Deadline})
 	case messages.OwnershipWanted:
 		s.tellOwner(messages.OwnershipChanged{Owner: s.token != 0, Token: s.token})
 	case messages.Tick:
@@ -159,14 +163,19 @@ func (s *Store) waiting() int64 {
 func (s *Store) answered(c *supervise.Ctx, msg any) {
 	switch m := msg.(type) {
 	case applied:
+		delete(s.open, "apply")
 		s.applied(c, m)
 	case acknowledged:
+		delete(s.open, "acknowledge")
 		s.acknowledged(c, m)
 	case looked:
+		delete(s.open, "lease")
 		s.looked(c, m)
 	case taken:
+		delete(s.open, "lease")
 		s.taken(c, m)
 	case beaten:
+		delete(s.open, "lease")
 		s.beaten(c, m)
 	}
 }
@@ -267,6 +276,7 @@ func (s *Store) ask(c *supervise.Ctx, name string, work func(ctx context.Context
 
 // goAsk does not count as busy: the lease goes its own way.
 func (s *Store) goAsk(c *supervise.Ctx, name string, work func(ctx context.Context) any) {
+	s.open[name] = c.Now()
 	c.Go(name, func(ctx context.Context) {
 		limited, cancel := context.WithTimeout(ctx, s.cfg.Deadline)
 		defer cancel()

@@ -1,6 +1,9 @@
 package supervise
 
-import "sync"
+import (
+	"sync"
+	"sync/atomic"
+)
 
 // mailbox holds an actor's waiting messages and its standing. Senders, the actor's process and the supervisor all touch
 // it, so it has a lock, held for a few dozen nanoseconds and never while other code runs. It belongs to the Ref and
@@ -18,6 +21,16 @@ type mailbox struct {
 	hand    hand
 
 	in, done, lost, dropped, crashes, high int64
+
+	dead *atomic.Int64 // counts what all actors of the kind dropped; nil: nobody counts
+}
+
+// drop counts messages that nobody takes.
+func (b *mailbox) drop(n int64) {
+	b.dropped += n
+	if b.dead != nil {
+		b.dead.Add(n)
+	}
 }
 
 // hand is the message being handled.
@@ -33,7 +46,7 @@ func (b *mailbox) put(l letter) (wake bool, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if err := b.refuses(l); err != nil {
-		b.dropped++
+		b.drop(1)
 		return false, err
 	}
 	b.ring.push(l)

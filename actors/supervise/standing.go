@@ -144,7 +144,7 @@ func (b *mailbox) stop() []letter {
 	for b.ring.count > 0 {
 		left = append(left, b.ring.pop())
 	}
-	b.dropped += int64(len(left))
+	b.drop(int64(len(left)))
 	b.ring, b.state, b.hand = ring{}, Stopped, hand{}
 	return left
 }

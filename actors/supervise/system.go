@@ -37,6 +37,7 @@ type System struct {
 
 	directory directory
 	records   records
+	dead      tally
 	epochs    atomic.Uint64 // of processes and Refs, never reused
 	closing   atomic.Bool
 	fatal     chan error    // room for one
@@ -89,7 +90,7 @@ func (s *System) ref(spec Spec) *Ref {
 	epoch := s.epochs.Add(1)
 	r := &Ref{sys: s, spec: spec, seq: epoch}
 	r.mark = marker(r.Name())
-	r.box.owner, r.box.bound = epoch, spec.Mailbox
+	r.box.owner, r.box.bound, r.box.dead = epoch, spec.Mailbox, s.dead.of(spec.Kind)
 	fill(&r.box.bound, s.policy.Mailbox)
 	return r
 }

@@ -30,6 +30,8 @@ type Config struct {
 	Actors func() map[string]supervise.Stats
 	// Extra returns counters of the adapters; nil means none.
 	Extra func() map[string]int64
+	// Board shows the status to whoever may not ask; nil means nobody.
+	Board *Board
 }
 
 // View is the actor.
@@ -41,6 +43,7 @@ type View struct {
 	counters   map[string]int64
 	broken     map[string]string    // deckies in quarantine, with the reason
 	held       map[string]time.Time // what was last said to be held, and when
+	posting    bool                 // a timer runs that puts the status on the board
 }
 
 // New returns the actor; give it to a supervise.Spec.
@@ -51,9 +54,12 @@ func New(cfg Config) *View {
 
 // Receive handles one message.
 func (v *View) Receive(c *supervise.Ctx, msg any) {
+	v.posts(c, msg)
 	switch m := msg.(type) {
 	case supervise.Started:
 		v.start(m)
+	case messages.Tick:
+		v.post(c)
 	case supervise.Stopping:
 	case messages.DeckyReported:
 		v.decky(c, m.Status)
@@ -165,6 +171,8 @@ func (v *View) role() string {
 	switch lease := v.components["lease"].State; {
 	case lease == "standby":
 		return lease
+	case v.components["shadow"].State != "" && v.fleet.Open:
+		return "shadow"
 	case lease == "ok" && v.fleet.Open:
 		return "owner"
 	}

@@ -20,6 +20,7 @@ type Input struct {
 	Home     string                // "" where the user has none
 	Root     bool                  // the process may write anywhere
 	Terminal bool                  // the log goes to a person
+	Journal  bool                  // the log goes to systemd's journal
 	// BusSocket is where a bus is found at this moment when nobody names a socket.
 	BusSocket string
 	// Client: the verb only talks to a daemon, so its socket need not be in a writable directory.

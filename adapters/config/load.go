@@ -96,7 +96,7 @@ func (l *loader) behaviour() {
 	s := &l.set
 	s.Interval = choose(l, specInterval, DefaultInterval, interval)
 	s.LogLevel = l.logLevel()
-	s.LogFormat = choose(l, specLogFormat, l.logFormat(), oneOf("json", "console", "rfc5424"))
+	s.LogFormat = choose(l, specLogFormat, l.logFormat(), oneOf("json", "console", "rfc5424", "journal"))
 	s.NoWait = l.flag(specNoWait)
 	s.Takeover = l.flag(specTakeover)
 	s.IgnoreBusStop = choose(l, specBusStop, "obey", oneOf("obey", "ignore")) == "ignore"

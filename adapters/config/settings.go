@@ -14,6 +14,9 @@ const (
 
 // Settings is everything an operator can choose, checked. Paths are absolute.
 type Settings struct {
+	// Shadow: observe and decide, but write and publish nothing. It is no setting: the verb serve says so.
+	Shadow bool
+
 	InstallDir    string
 	StateFile     string
 	Database      string // URL, with its password
@@ -26,7 +29,7 @@ type Settings struct {
 	ControlSocket string
 	Interval      time.Duration // between two full audits; 1 s to 1 h
 	LogLevel      string        // trace, debug, info, warn, error
-	LogFormat     string        // json, console, rfc5424
+	LogFormat     string        // json, console, rfc5424, journal
 	NoWait        bool          // a second daemon exits instead of standing by
 	Takeover      bool          // retire another reconciler that is heard on the bus
 	IgnoreBusStop bool          // --bus-stop=ignore

@@ -76,7 +76,10 @@ func (l *loader) logLevel() string {
 }
 
 func (l *loader) logFormat() string {
-	if l.in.Terminal {
+	switch {
+	case l.in.Journal:
+		return "journal"
+	case l.in.Terminal:
 		return "console"
 	}
 	return "json"

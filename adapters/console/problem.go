@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+
+	"github.com/decnet/decnet-fleetd/messages"
 )
 
 // Code is the kind of a failure; scripts branch on it.
@@ -21,6 +23,7 @@ const (
 	TooLarge     Code = "too_large"
 	Unavailable  Code = "unavailable"
 	Internal     Code = "internal"
+	BadConfig    Code = "config"
 )
 
 // problem is an RFC 9457 document with two members of our own, code and hint.
@@ -47,6 +50,14 @@ func refuseAnswer(w http.ResponseWriter, err error) {
 	if errors.Is(err, context.DeadlineExceeded) {
 		refuse(w, http.StatusGatewayTimeout, Timeout, "the daemon did not answer in time",
 			"its log says what it waits for; GET /v1/status shows which component is degraded")
+		return
+	}
+	if errors.Is(err, messages.ErrShadow) {
+		refuse(w, http.StatusConflict, Conflict, messages.ErrShadow.Error(), "a dry run is allowed; GET /v1/shadow shows what it would have done")
+		return
+	}
+	if errors.Is(err, messages.ErrNoShadow) {
+		refuse(w, http.StatusNotFound, NotFound, messages.ErrNoShadow.Error(), "start one beside DECNET's own reconciler: decnet-fleetd serve --shadow")
 		return
 	}
 	refuse(w, http.StatusServiceUnavailable, Unavailable, "the daemon cannot answer: "+err.Error(), "it may be starting or stopping; try again")

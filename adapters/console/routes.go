@@ -17,16 +17,19 @@ func (s *Server) routes() *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.Handle("/healthz", only(http.MethodGet, s.health))
 	mux.Handle("/readyz", only(http.MethodGet, s.ready))
+	mux.Handle("/metrics", only(http.MethodGet, s.metrics))
 	mux.Handle("/v1/status", only(http.MethodGet, s.status))
 	mux.Handle("/v1/deckies", only(http.MethodGet, s.deckies))
 	mux.Handle("/v1/deckies/{id}", only(http.MethodGet, s.decky))
 	mux.Handle("/v1/events", only(http.MethodGet, s.events))
 	mux.Handle("/v1/stream", only(http.MethodGet, s.stream))
+	mux.Handle("/v1/shadow", only(http.MethodGet, s.shadow))
 	mux.Handle("/v1/reconcile", only(http.MethodPost, s.reconcile))
 	mux.Handle("/v1/approve", only(http.MethodPost, s.approve))
+	mux.Handle("/v1/reload", only(http.MethodPost, s.reload))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusNotFound, NotFound, "there is no "+r.URL.Path, "the paths are /v1/status, /v1/deckies, /v1/events, "+
-			"/v1/stream, /v1/reconcile, /v1/approve, /healthz and /readyz")
+			"/v1/stream, /v1/reconcile, /v1/approve, /v1/reload, /v1/shadow, /metrics, /healthz and /readyz")
 	})
 	return mux
 }
@@ -61,29 +64,6 @@ func ask[T any](ctx context.Context, s *Server, question any, wait time.Duration
 func reply(w http.ResponseWriter, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	writeJSON(w, v)
-}
-
-func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
-	reply(w, map[string]string{"status": "ok"})
-}
-
-// ready: a standby is ready, one that has not read its sources yet is not. A degraded dependency is shown, not judged.
-func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
-	st, err := ask[messages.Status](r.Context(), s, messages.GetStatus{}, answerWait)
-	switch {
-	case err != nil:
-		refuseAnswer(w, err)
-	case st.Role == "starting":
-		refuse(w, http.StatusServiceUnavailable, Unavailable, "the daemon has not heard from all its sources yet", "try again")
-	default:
-		degraded := []string{}
-		for _, c := range st.Components {
-			if c.State == "degraded" || c.State == "down" {
-				degraded = append(degraded, c.Component)
-			}
-		}
-		reply(w, map[string]any{"status": "ready", "role": st.Role, "degraded": degraded})
-	}
 }
 
 func (s *Server) status(w http.ResponseWriter, r *http.Request) {

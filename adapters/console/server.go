@@ -44,6 +44,7 @@ type Config struct {
 	Spawn   func(func())     // starts a guarded goroutine; nil is a plain one
 	Log     zerolog.Logger
 	Pages   func(api http.Handler) http.Handler // makes what answers beside the API; nil: nothing does
+	Metrics http.Handler                        // serves /metrics; nil: there are none
 }
 
 // Server is the control socket.

@@ -31,6 +31,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type fleet struct {
 	status  messages.Status
 	deckies []messages.DeckyStatus
+	ready   messages.Ready
+	dead    error // of a loop that does not answer
 	hang    bool
 	answer  any // instead of the right one
 }
@@ -48,6 +50,10 @@ func (f *fleet) Ask(ctx context.Context, question any) (any, error) {
 		return f.status, nil
 	case messages.GetDeckies:
 		return f.deckies, nil
+	case messages.GetHealth:
+		return messages.Alive{}, f.dead
+	case messages.GetReady:
+		return f.ready, nil
 	case messages.GetPass:
 		return messages.PassReport{Inserted: 1, DryRun: q.DryRun}, nil
 	case messages.ApproveDeletes:
@@ -88,7 +94,8 @@ func start(t *testing.T, f *fleet) *up {
 	t.Helper()
 	u := &up{path: filepath.Join(t.TempDir(), "control.sock"), feed: NewFeed(8, 0), log: &buffer{}}
 	ctx, cancel := context.WithCancel(context.Background())
-	s, err := Listen(ctx, Config{Path: u.path, Backend: f, Feed: u.feed, Node: "local", Now: time.Now, Log: zerolog.New(u.log)})
+	s, err := Listen(ctx, Config{Path: u.path, Backend: f, Feed: u.feed, Node: "local", Now: time.Now, Log: zerolog.New(u.log),
+		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "decnet_fleetd_build_info 1\n") })})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +143,7 @@ func request(t *testing.T, method, path, body string) *http.Request {
 var twoDeckies = []messages.DeckyStatus{{HostUUID: "local", Name: "decky-01"}, {HostUUID: "local", Name: "a/b c:d"}}
 
 func TestAnswersAreEnvelopesWithoutNulls(t *testing.T) {
-	u := start(t, &fleet{status: messages.Status{HostUUID: "local", Role: "owner"}, deckies: twoDeckies[:1]})
+	u := start(t, &fleet{status: messages.Status{HostUUID: "local", Role: "owner"}, deckies: twoDeckies[:1], ready: messages.Ready{Passed: true, Role: "owner"}})
 	fill(u.feed, 2)
 	tests := map[string]struct{ method, path, want string }{
 		"deckies": {"GET", "/v1/deckies", `{"api":"v1","kind":"deckies","items":[{"host_uuid":"local","name":"decky-01","state":"",` +
@@ -147,8 +154,9 @@ func TestAnswersAreEnvelopesWithoutNulls(t *testing.T) {
 			`"target":"decky-01"}],"seq":2}`},
 		"a pass": {"POST", "/v1/reconcile", `{"api":"v1","kind":"reconcile","inserted":1,"deleted":0,"state_updated":0,"config_updated":0,` +
 			`"dry_run":false,"plan":[],"held":[],"faults":[],"file_invalid":false,"database_down":false,"late":false,"not_owner":false,"unpublished":0}`},
-		"health": {"GET", "/healthz", `{"status":"ok"}`},
-		"ready":  {"GET", "/readyz", `{"degraded":[],"role":"owner","status":"ready"}`},
+		"health":  {"GET", "/healthz", `{"status":"ok"}`},
+		"ready":   {"GET", "/readyz", `{"status":"ready","passed":true,"role":"owner","reasons":[]}`},
+		"metrics": {"GET", "/metrics", "decnet_fleetd_build_info 1"},
 	}
 	for name, tt := range tests {
 		code, got := u.do(t, request(t, tt.method, tt.path, ""))
@@ -164,7 +172,7 @@ func TestAnswersAreEnvelopesWithoutNulls(t *testing.T) {
 }
 
 func TestRefusalsAreProblems(t *testing.T) {
-	u := start(t, &fleet{status: messages.Status{Role: "starting"}, deckies: twoDeckies})
+	u := start(t, &fleet{dead: errors.New("store does not answer"), deckies: twoDeckies})
 	tests := map[string]struct {
 		method, path, body string
 		set                func(*http.Request)
@@ -188,7 +196,7 @@ func TestRefusalsAreProblems(t *testing.T) {
 		"no limit":             {"GET", "/v1/events?limit=0", "", nil, 400, BadRequest},
 		"a time of day":        {"GET", "/v1/events?not_before=noon", "", nil, 400, BadRequest},
 		"a bad place to go on": {"GET", "/v1/stream", "", func(r *http.Request) { r.Header.Set("Last-Event-ID", "x") }, 400, BadRequest},
-		"not ready yet":        {"GET", "/readyz", "", nil, 503, Unavailable},
+		"a dead loop":          {"GET", "/healthz", "", nil, 503, Unavailable},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -2,6 +2,8 @@ package database
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -84,7 +86,7 @@ func (db *DB) attempt(ctx context.Context, token int64, batch []messages.RowChan
 	}
 	ctx, cancel := context.WithTimeout(ctx, txLimit*db.cfg.Timeout)
 	defer cancel()
-	tx, err := p.writer.BeginTx(ctx, nil)
+	tx, err := db.begin(ctx, p)
 	if err != nil {
 		return nil, db.explain(what, err)
 	}
@@ -101,6 +103,32 @@ func (db *DB) attempt(ctx context.Context, token int64, batch []messages.RowChan
 	db.coalesced.Add(a.grown.merged)
 	return a, nil
 }
+
+// begin gives BEGIN the deadline of a statement; the transaction lives as long as ctx.
+func (db *DB) begin(ctx context.Context, p *pools) (bun.Tx, error) {
+	short, done := db.bounded(ctx)
+	defer done()
+	by, _ := short.Deadline()
+	ctx, cancel := context.WithCancelCause(ctx)
+	late := time.AfterFunc(db.cfg.Timeout, func() { cancel(context.DeadlineExceeded) })
+	tx, err := p.writer.BeginTx(beginning{ctx, by}, txOptions(db.d)) //nolint:contextcheck // it is ctx with another deadline
+	if !late.Stop() {                                                // what began is rolled back with its context
+		return tx, errors.Join(context.Cause(ctx), err)
+	}
+	return tx, err
+}
+
+// beginning says how long BEGIN may take to a driver that only asks for the deadline and hears no end: pgdriver.
+type beginning struct {
+	context.Context //nolint:containedctx // it is one, for a single call
+	by              time.Time
+}
+
+// Deadline is that of BEGIN, not of the transaction.
+func (b beginning) Deadline() (time.Time, bool) { return b.by, true }
+
+// txOptions are those of a transaction that writes.
+func txOptions(d *dialect) *sql.TxOptions { return &sql.TxOptions{Isolation: d.isolation} }
 
 // run fences first: an owner that lost the lease reads nothing and waits for no row.
 func (a *attempt) run(ctx context.Context, token int64) error {
@@ -146,7 +174,7 @@ func (a *attempt) settle(c messages.RowChange) {
 	case messages.Committed:
 		r.Rev = rev.Rev
 		if done {
-			a.writes.events = append(a.writes.events, c.EventID)
+			a.writes.done = append(a.writes.done, c.EventID)
 			break
 		}
 		r.Rev = max(rev.Rev, a.db.outbox.revFloor()) + 1

@@ -2,7 +2,6 @@ package database
 
 import (
 	"context"
-	"slices"
 
 	"github.com/uptrace/bun"
 )
@@ -25,41 +24,58 @@ var needs = []string{
 	"DELETE FROM fleetd_outbox WHERE 1 = 0",
 }
 
+// upsertNeed fails where fleet_deckies has no key to upsert by; dialect.keyed asks MySQL, which would insert twice.
+const upsertNeed = "INSERT INTO fleet_deckies (host_uuid, name, services, state, updated_at) SELECT host_uuid, name, services, state, " +
+	"updated_at FROM fleet_deckies WHERE 1 = 0 ON CONFLICT (host_uuid, name) DO UPDATE SET state = EXCLUDED.state"
+
 // Check says whether everything is there that the other methods need: the file, the tables with their columns, the
-// right to write, a schema version we know. It changes nothing. The error is an Error: messages.ErrSchema if tables or
-// privileges are missing (Statements has what would mend it), Retryable if it is a matter of time.
+// right to read and write, a schema version we know. It changes nothing. The error is an Error: messages.ErrSchema if
+// tables or privileges are missing (Statements has what would mend it), Retryable if it is a matter of time.
 func (db *DB) Check(ctx context.Context) error {
 	p, err := db.pools(false)
 	if err != nil {
 		return err
 	}
-	if err := db.probeWrites(ctx, p); err != nil {
-		return err
+	minor := -1
+	if err = db.checkColumns(ctx, p); err == nil { // first: it says which column
+		err = db.probe(ctx, p)
 	}
-	minor, err := db.version(ctx, p)
+	if err == nil {
+		minor, err = db.version(ctx, p)
+	}
 	if err == nil && minor < len(db.d.steps)-1 {
-		return &Error{Where: db.at.where, What: "the tables of decnet-fleetd are of an older version", kind: kindSchema,
-			Remedy: "run `decnet-fleetd db init`", SQL: slices.Concat(db.d.steps[minor+1:]...)}
+		err = &Error{Where: db.at.where, What: "the tables of decnet-fleetd are of an older version", kind: kindSchema,
+			Remedy: "run `decnet-fleetd db init`", SQL: db.making(minor)}
 	}
-	return err
+	if err == nil {
+		err = db.checkKey(ctx, p)
+	}
+	return db.withStatements(ctx, p, minor, err)
 }
 
-// probeWrites runs in a transaction that is rolled back: PostgreSQL checks privileges when a statement starts, SQLite
-// finds out at BEGIN that it may not write.
-func (db *DB) probeWrites(ctx context.Context, p *pools) error {
+// probe runs in a transaction that is rolled back: PostgreSQL checks privileges when a statement starts, SQLite finds
+// out at BEGIN that it may not write.
+func (db *DB) probe(ctx context.Context, p *pools) error {
+	const what = "check the database"
 	ctx, cancel := context.WithTimeout(ctx, txLimit*db.cfg.Timeout)
 	defer cancel()
-	tx, err := p.writer.BeginTx(ctx, nil)
+	tx, err := db.begin(ctx, p)
 	if err != nil {
-		return db.explain("check the database", err)
+		return db.explain(what, err)
 	}
 	defer rollback(tx)
-	for _, q := range needs {
+	statements := append([]string{"SELECT " + rawColumns + " FROM fleet_deckies WHERE 1 = 0"}, needs...)
+	if db.d.keyed == "" {
+		statements = append(statements, upsertNeed)
+	}
+	for _, q := range statements {
 		if _, err := tx.ExecContext(ctx, q); err != nil {
-			return db.explain("check the database", err)
+			return db.explain(what, err)
 		}
 	}
-	return nil
+	// What is never looked at holds nothing back: a table that may not be read must not pass for one that is not there.
+	_, err = db.holds(ctx, tx, db.cfg.Now())
+	return db.explain(what, err)
 }
 
 // rollback after a commit does nothing; an error would only say that the connection is gone, and so is what it did.

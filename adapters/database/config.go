@@ -43,6 +43,8 @@ type Config struct {
 	Own bool
 	// Installs are directories known to be DECNET installs: fleet_deckies is never made in them.
 	Installs []string
+	// ReadOnly makes connections that cannot write, as far as the engine can see to that; every call that writes fails.
+	ReadOnly bool
 	// Timeout bounds every statement; 0 means 5 s. A transaction may take four times as long.
 	Timeout time.Duration
 	// Probe is the time between two cheap looks for foreign writes; 0 means 2 s.
@@ -91,6 +93,7 @@ func Open(cfg Config) (*DB, error) {
 		return nil, fmt.Errorf("database: only a SQLite file can be our own, not %s", at.where)
 	}
 	cfg = cfg.withDefaults()
+	at.readOnly = cfg.ReadOnly
 	return &DB{cfg: cfg, at: at, d: at.dialect, rows: newRowCache(at.where, cfg), seed: maphash.MakeSeed()}, nil
 }
 

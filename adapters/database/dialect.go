@@ -2,7 +2,7 @@ package database
 
 import (
 	"database/sql"
-	"slices"
+	"strings"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -22,8 +22,25 @@ type dialect struct {
 	folds bool
 	// coarse: timestamps keep whole seconds, two writes within one look the same.
 	coarse bool
-	// exists answers with one row if a table of the given name is there, tables lists the names of all tables.
+	// isolation of a transaction that writes.
+	isolation sql.IsolationLevel
+	// exists answers with one row if a table of the given name is there; "" where only those are listed that the account
+	// may use. tables lists the names of all tables.
 	exists, tables string
+	// columns lists the columns of fleet_deckies: name, type, length (0: any), 1 for one that an INSERT must have.
+	columns string
+	// keyed answers with one row if fleet_deckies has the key that an upsert needs; "" where the upsert itself says so.
+	keyed string
+	// clock gives the server's time in microseconds since 1970; "" for none but ours.
+	clock string
+	// narrow lists what cannot hold all of Unicode; "" where everything can.
+	narrow string
+	// whoami gives the account as GRANT has it, and the schema that the tables are in; "" where there are no accounts.
+	whoami string
+	// quote makes an identifier of any text, grantee the account of a GRANT.
+	quote, grantee func(string) string
+	// enter are the statements that bring an administrator to the schema, and the account into it.
+	enter func(schema, grantee string) []string
 	// steps are the statements of every minor version of our tables, from 0; each only adds. fleet makes DECNET's.
 	steps [][]string
 	fleet []string
@@ -51,13 +68,15 @@ func onePool(db *sql.DB, n int) *sql.DB {
 	return db
 }
 
+// quoted puts text between quotes, and doubles those in it.
+func quoted(text, quote string) string {
+	return quote + strings.ReplaceAll(text, quote, quote+quote) + quote
+}
+
 func onConflict(key string) string  { return "CONFLICT (" + key + ") DO UPDATE" }
 func excluded(column string) string { return column + " = EXCLUDED." + column }
 func onDuplicate(string) string     { return "DUPLICATE KEY UPDATE" }
 func valuesOf(column string) string { return column + " = VALUES(" + column + ")" }
-
-// own are all statements that make our tables.
-func (d *dialect) own() []string { return slices.Concat(d.steps...) }
 
 // opener makes a pool; the duration bounds a statement.
 type opener func(target, time.Duration) (*bun.DB, error)

@@ -2,6 +2,7 @@ package database
 
 import (
 	"context"
+	"database/sql"
 	"database/sql/driver"
 	"errors"
 	"io"
@@ -28,6 +29,7 @@ const (
 	kindSchema          // a table or column is missing
 	kindDenied          // the account lacks a privilege
 	kindLogin           // account, password or database name
+	kindTLS             // encrypted or not, and the server's certificate
 )
 
 // Error is what went wrong, where, and what to do about it. For a missing table, column or privilege errors.Is finds
@@ -43,12 +45,17 @@ type Error struct {
 
 // Error gives where, what, why and the remedy in one line.
 func (e *Error) Error() string {
+	if e.Remedy != "" {
+		return e.Detail() + " (" + e.Remedy + ")"
+	}
+	return e.Detail()
+}
+
+// Detail gives where, what and why, without the remedy.
+func (e *Error) Detail() string {
 	s := e.Where + ": " + e.What
 	if e.cause != nil {
 		s += ": " + e.cause.Error()
-	}
-	if e.Remedy != "" {
-		s += " (" + e.Remedy + ")"
 	}
 	return s
 }
@@ -75,9 +82,14 @@ func Retryable(err error) bool {
 	switch e.kind {
 	case kindAway, kindLocked, kindDuplicate, kindReadOnly, kindDisk, kindMissing, kindUnopenable:
 		return true
-	case kindOther, kindDamaged, kindSchema, kindDenied, kindLogin:
+	case kindOther, kindDamaged, kindSchema, kindDenied, kindLogin, kindTLS:
 	}
 	return false
+}
+
+// Locked says that somebody else held the lock for too long, or that the deadline passed.
+func Locked(err error) bool {
+	return kindOf(err) == kindLocked || errors.Is(err, context.DeadlineExceeded)
 }
 
 // Damaged says that the file is no database or has wrong pages. Waiting does not help; it is never repaired.
@@ -110,6 +122,9 @@ func (db *DB) explain(what string, err error) error {
 	}
 	e = &Error{Where: db.at.where, What: what, kind: k, cause: err}
 	db.advise(e)
+	if k == kindReadOnly && db.at.path == "" {
+		db.Reset() // after a failover the name leads to another server, and the connection stays with the old one
+	}
 	return e
 }
 
@@ -118,12 +133,16 @@ func commonKind(err error) kind {
 	var netErr net.Error
 	var number syscall.Errno
 	switch {
+	case isTLS(err):
+		return tlsKind(err)
+	case errors.Is(err, sql.ErrTxDone): // the deadline of the transaction passed between two of its statements
+		return kindLocked
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &netErr) && netErr.Timeout():
 		return kindLocked
 	case errors.Is(err, context.Canceled):
 		return kindOther
 	case errors.Is(err, driver.ErrBadConn), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF),
-		errors.Is(err, net.ErrClosed), errors.As(err, &netErr), errors.As(err, &number),
+		errors.Is(err, net.ErrClosed), errors.Is(err, sql.ErrConnDone), errors.As(err, &netErr), errors.As(err, &number),
 		strings.Contains(err.Error(), "sql: database is closed"):
 		return kindAway
 	}

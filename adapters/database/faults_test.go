@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/uptrace/bun"
 	"golang.org/x/sys/unix"
 
 	"github.com/decnet/decnet-fleetd/messages"
@@ -21,7 +22,7 @@ func (w *world) tryInsert(ctx context.Context, name string) error {
 }
 
 func TestAForeignWriterMakesUsWaitAndTryAgain(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, onSQLite)
 	tx, err := w.other.BeginTx(t.Context(), nil) // immediate: DECNET writes
 	if err != nil {
 		t.Fatal(err)
@@ -50,75 +51,80 @@ func TestAForeignWriterMakesUsWaitAndTryAgain(t *testing.T) {
 }
 
 func TestTwoWritersLoseNothing(t *testing.T) {
-	w := newWorld(t)
-	const n = 60
-	done := make(chan error, 1)
-	go func() {
-		var first error
+	everywhere(t, func(t *testing.T, s site) {
+		w := newWorld(t, s)
+		const n = 60
+		done := make(chan error, 1)
+		go func() {
+			var first error
+			for range n {
+				_, err := w.other.ExecContext(t.Context(), "INSERT INTO state (?, value) VALUES (?, '')", bun.Ident("key"), nonce())
+				first = errors.Join(first, err)
+			}
+			done <- first
+		}()
+		w.one(w.insert("d", messages.Running))
+		prev := messages.Running
 		for range n {
-			_, err := w.other.ExecContext(t.Context(), "INSERT INTO state (key, value) VALUES (lower(hex(randomblob(8))), '')")
-			first = errors.Join(first, err)
-		}
-		done <- first
-	}()
-	w.one(w.insert("d", messages.Running))
-	prev := messages.Running
-	for range n {
-		next := map[messages.State]messages.State{messages.Running: messages.Failed, messages.Failed: messages.Running}[prev]
-		c := w.update("d", string(prev), next)
-		for {
-			replies, _, err := w.db.Apply(t.Context(), w.token, []messages.RowChange{c})
-			if err == nil && replies[0].Outcome == messages.Committed {
-				break
+			next := map[messages.State]messages.State{messages.Running: messages.Failed, messages.Failed: messages.Running}[prev]
+			c := w.update("d", string(prev), next)
+			for {
+				replies, _, err := w.db.Apply(t.Context(), w.token, []messages.RowChange{c})
+				if err == nil && replies[0].Outcome == messages.Committed {
+					break
+				}
+				if !Retryable(err) {
+					t.Fatal(err, replies)
+				}
 			}
-			if !Retryable(err) {
-				t.Fatal(err, replies)
-			}
+			prev = next
 		}
-		prev = next
-	}
-	if err := <-done; err != nil {
-		t.Error(err)
-	}
-	if rev := w.count("SELECT rev FROM fleetd_rev"); rev != n+1 {
-		t.Errorf("rev %d", rev)
-	}
-	if rows := w.count("SELECT COUNT(*) FROM state"); rows != n {
-		t.Errorf("%d of DECNET's rows", rows)
-	}
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if rev := w.count("SELECT rev FROM fleetd_rev"); rev != n+1 {
+			t.Errorf("rev %d", rev)
+		}
+		if rows := w.count("SELECT COUNT(*) FROM state"); rows != n {
+			t.Errorf("%d of DECNET's rows", rows)
+		}
+	})
 }
 
 func TestAFailureInTheMiddleLeavesNothing(t *testing.T) {
-	steps := map[string]string{
-		"at the row":      "CREATE TRIGGER boom BEFORE INSERT ON fleet_deckies BEGIN SELECT RAISE(ABORT, 'boom'); END",
-		"at the revision": "CREATE TRIGGER boom BEFORE INSERT ON fleetd_rev BEGIN SELECT RAISE(ABORT, 'boom'); END",
-		"at the outbox":   "CREATE TRIGGER boom BEFORE INSERT ON fleetd_outbox BEGIN SELECT RAISE(ABORT, 'boom'); END",
-	}
-	for name, trigger := range steps {
-		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			w.one(w.insert("d", messages.Running))
-			mustExec(t, w.other, trigger)
-			batch := []messages.RowChange{w.insert("new", messages.Running), w.update("d", "running", messages.Failed)}
-			if _, _, err := w.db.Apply(t.Context(), w.token, batch); err == nil || Retryable(err) {
-				t.Fatalf("error %v", err)
-			}
-			if n := w.count("SELECT COUNT(*) FROM fleet_deckies WHERE state = 'running'"); n != 1 {
-				t.Errorf("%d rows", n)
-			}
-			if n := w.count("SELECT SUM(rev) + (SELECT COUNT(*) FROM fleetd_outbox) FROM fleetd_rev"); n != 2 {
-				t.Errorf("a part was committed: %d", n)
-			}
-			mustExec(t, w.other, "DROP TRIGGER boom")
-			if replies, out := w.apply(batch...); replies[0].Rev != 1 || replies[1].Rev != 2 || len(out) != 2 {
-				t.Errorf("%+v %+v", replies, out)
-			}
-		})
-	}
+	everywhere(t, func(t *testing.T, s site) {
+		steps := map[string]string{"at the row": "fleet_deckies", "at the revision": "fleetd_rev", "at the outbox": "fleetd_outbox"}
+		for name, table := range steps {
+			t.Run(name, func(t *testing.T) {
+				w := newWorld(t, s)
+				w.one(w.insert("d", messages.Running))
+				set, unset := s.trap(table)
+				for _, q := range set {
+					mustExec(t, w.other, q)
+				}
+				batch := []messages.RowChange{w.insert("new", messages.Running), w.update("d", "running", messages.Failed)}
+				if _, _, err := w.db.Apply(t.Context(), w.token, batch); err == nil || Retryable(err) {
+					t.Fatalf("error %v", err)
+				}
+				if n := w.count("SELECT COUNT(*) FROM fleet_deckies WHERE state = 'running'"); n != 1 {
+					t.Errorf("%d rows", n)
+				}
+				if n := w.count("SELECT SUM(rev) + (SELECT COUNT(*) FROM fleetd_outbox) FROM fleetd_rev"); n != 2 {
+					t.Errorf("a part was committed: %d", n)
+				}
+				for _, q := range unset {
+					mustExec(t, w.other, q)
+				}
+				if replies, out := w.apply(batch...); replies[0].Rev != 1 || replies[1].Rev != 2 || len(out) != 2 {
+					t.Errorf("%+v %+v", replies, out)
+				}
+			})
+		}
+	})
 }
 
 func TestTheFileMayVanishAndComeBack(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, onSQLite)
 	w.one(w.insert("d", messages.Running))
 	mustExec(t, w.other, "PRAGMA wal_checkpoint(TRUNCATE)")
 	aside := filepath.Join(filepath.Dir(w.path), "aside")
@@ -148,7 +154,7 @@ func TestTheFileMayVanishAndComeBack(t *testing.T) {
 }
 
 func TestAReplacedFileIsSeenAtOnce(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, onSQLite)
 	w.one(w.insert("d", messages.Running))
 	fresh := filepath.Join(t.TempDir(), "new.db")
 	_ = decnet(t, fresh).Close()
@@ -171,7 +177,7 @@ func TestAReplacedFileIsSeenAtOnce(t *testing.T) {
 func TestADamagedFileIsNamedAndNeverRepaired(t *testing.T) {
 	for name, content := range map[string]string{"no database": strings.Repeat("not a database ", 500), "a database cut short": ""} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
+			w := newWorld(t, onSQLite)
 			w.one(w.insert("d", messages.Running))
 			mustExec(t, w.other, "PRAGMA wal_checkpoint(TRUNCATE)")
 			w.db.Reset()
@@ -239,7 +245,7 @@ func TestOurOwnDamagedFileIsSetAsideAndRevisionsGoOn(t *testing.T) {
 
 // TestAFileWeMayNotWriteSaysSo gives up root's privileges for this thread: root may write everything.
 func TestAFileWeMayNotWriteSaysSo(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, onSQLite)
 	w.db.Reset()
 	for _, p := range []string{w.path, w.path + "-wal", w.path + "-shm"} {
 		_ = os.Chmod(p, 0o444)
@@ -272,20 +278,24 @@ func TestNoRegularFileIsNoDatabase(t *testing.T) {
 }
 
 func TestAClosedDatabaseStaysClosed(t *testing.T) {
-	w := newWorld(t)
-	if err := w.db.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.tryInsert(t.Context(), "d"); err == nil || Retryable(err) {
-		t.Errorf("error %v", err)
-	}
+	everywhere(t, func(t *testing.T, s site) {
+		w := newWorld(t, s)
+		if err := w.db.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.tryInsert(t.Context(), "d"); err == nil || Retryable(err) {
+			t.Errorf("error %v", err)
+		}
+	})
 }
 
 func TestResetOnlyInterrupts(t *testing.T) {
-	w := newWorld(t)
-	w.one(w.insert("a", messages.Running))
-	w.db.Reset()
-	if r := w.one(w.insert("b", messages.Running)); r.Outcome != messages.Committed {
-		t.Errorf("%+v", r)
-	}
+	everywhere(t, func(t *testing.T, s site) {
+		w := newWorld(t, s)
+		w.one(w.insert("a", messages.Running))
+		w.db.Reset()
+		if r := w.one(w.insert("b", messages.Running)); r.Outcome != messages.Committed {
+			t.Errorf("%+v", r)
+		}
+	})
 }

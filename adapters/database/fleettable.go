@@ -2,6 +2,7 @@ package database
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"os"
@@ -101,13 +102,28 @@ func (p *pools) tableNames(ctx context.Context, d *dialect) ([]string, error) {
 	return names, rows.Err()
 }
 
-// hasTable asks the catalogue, so that a missing table does not fail a transaction.
+// hasTable says whether a table is there. Where the catalogue shows all tables it is asked: a statement that names a
+// missing one would end the transaction. Elsewhere, a missing table and one that may not be used are two errors.
 func hasTable(ctx context.Context, q querier, d *dialect, name string) (bool, error) {
-	rows, err := q.QueryContext(ctx, d.exists, name)
+	query, args := d.exists, []any{name}
+	if query == "" {
+		query, args = peekAt(name), nil
+	}
+	rows, err := q.QueryContext(ctx, query, args...)
+	if err != nil && d.exists == "" && d.kind(err) == kindSchema {
+		return false, nil
+	}
 	if err != nil {
 		return false, err
 	}
 	defer func() { _ = rows.Close() }() // Err below has what went wrong
-	found := rows.Next()
+	found := rows.Next() || d.exists == ""
 	return found, rows.Err()
+}
+
+// peekAt is a statement that reads nothing and fails where the table is missing or may not be read.
+func peekAt(table string) string { return "SELECT 1 FROM " + table + " WHERE 1 = 0" }
+
+func (db *DB) peek(ctx context.Context, q querier, table string) error {
+	return db.each(ctx, q, func(*sql.Rows) error { return nil }, peekAt(table))
 }

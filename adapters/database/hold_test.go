@@ -10,61 +10,63 @@ import (
 )
 
 func TestOpenOperationsHold(t *testing.T) {
-	vanished := func(w *world) messages.RowChange {
-		c := w.insert("new", messages.Running)
-		c.Vanished = true
-		return c
-	}
-	content := func(w *world) messages.RowChange {
-		c := w.update("d", "running", messages.Running)
-		c.SetState, c.SetContent, c.ServicesJSON = false, true, "[]"
-		return c
-	}
-	update := func(w *world) messages.RowChange { return w.update("d", "running", messages.Failed) }
-	remove := func(w *world) messages.RowChange { return w.remove("d", "running") }
-	insert := func(w *world) messages.RowChange { return w.insert("new", messages.Running) }
-	tests := map[string]struct {
-		operation, decky, status string
-		host                     any
-		age                      time.Duration
-		change                   func(*world) messages.RowChange
-		want                     messages.Outcome
-	}{
-		"a deploy holds a state change of any decky": {"deploy", "other", "pending", nil, 0, update, messages.HeldBack},
-		"a deploy holds a delete":                    {"deploy", "other", "running", "local", 0, remove, messages.HeldBack},
-		"a deploy holds an insert after a vanish":    {"deploy", "other", "running", "", 0, vanished, messages.HeldBack},
-		"a deploy holds no first insert":             {"deploy", "other", "running", nil, 0, insert, messages.Committed},
-		"a deploy holds no correction of content":    {"deploy", "d", "running", nil, 0, content, messages.Committed},
-		"a mutate holds its decky":                   {"mutate", "d", "running", nil, 0, update, messages.HeldBack},
-		"a mutate holds the delete of its decky":     {"mutate", "d", "running", nil, 0, remove, messages.HeldBack},
-		"a mutate holds no other decky":              {"mutate", "other", "running", nil, 0, update, messages.Committed},
-		"another operation holds nothing":            {"explode", "d", "running", nil, 0, update, messages.Committed},
-		"a finished deploy holds nothing":            {"deploy", "d", "succeeded", nil, 0, update, messages.Committed},
-		"another host's deploy holds nothing":        {"deploy", "d", "running", "5f0c", 0, update, messages.Committed},
-		"a deploy of 9 minutes holds":                {"deploy", "d", "running", nil, 9 * time.Minute, update, messages.HeldBack},
-		"a deploy of 10 minutes is stuck":            {"deploy", "d", "running", nil, 10 * time.Minute, update, messages.Committed},
-		"a deploy from far ahead holds nothing":      {"deploy", "d", "running", nil, -time.Hour, update, messages.Committed},
-		"a deploy from a clock a little ahead holds": {"deploy", "d", "running", nil, -time.Minute, update, messages.HeldBack},
-	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			w.foreign("local", "d", "running")
-			w.operation(tt.decky, tt.operation, tt.status, tt.host, w.now.Add(-tt.age))
-			replies, out := w.apply(tt.change(w))
-			r := replies[0]
-			if r.Outcome != tt.want {
-				t.Fatalf("%s, want %s", r.Outcome, tt.want)
-			}
-			if r.Outcome == messages.HeldBack && (len(r.Holds) != 1 || r.Holds[0].ID != "op" || len(out) != 0 || r.Rev != 0) {
-				t.Errorf("%+v", r)
-			}
-		})
-	}
+	everywhere(t, func(t *testing.T, s site) {
+		vanished := func(w *world) messages.RowChange {
+			c := w.insert("new", messages.Running)
+			c.Vanished = true
+			return c
+		}
+		content := func(w *world) messages.RowChange {
+			c := w.update("d", "running", messages.Running)
+			c.SetState, c.SetContent, c.ServicesJSON = false, true, "[]"
+			return c
+		}
+		update := func(w *world) messages.RowChange { return w.update("d", "running", messages.Failed) }
+		remove := func(w *world) messages.RowChange { return w.remove("d", "running") }
+		insert := func(w *world) messages.RowChange { return w.insert("new", messages.Running) }
+		tests := map[string]struct {
+			operation, decky, status string
+			host                     any
+			age                      time.Duration
+			change                   func(*world) messages.RowChange
+			want                     messages.Outcome
+		}{
+			"a deploy holds a state change of any decky": {"deploy", "other", "pending", nil, 0, update, messages.HeldBack},
+			"a deploy holds a delete":                    {"deploy", "other", "running", "local", 0, remove, messages.HeldBack},
+			"a deploy holds an insert after a vanish":    {"deploy", "other", "running", "", 0, vanished, messages.HeldBack},
+			"a deploy holds no first insert":             {"deploy", "other", "running", nil, 0, insert, messages.Committed},
+			"a deploy holds no correction of content":    {"deploy", "d", "running", nil, 0, content, messages.Committed},
+			"a mutate holds its decky":                   {"mutate", "d", "running", nil, 0, update, messages.HeldBack},
+			"a mutate holds the delete of its decky":     {"mutate", "d", "running", nil, 0, remove, messages.HeldBack},
+			"a mutate holds no other decky":              {"mutate", "other", "running", nil, 0, update, messages.Committed},
+			"another operation holds nothing":            {"explode", "d", "running", nil, 0, update, messages.Committed},
+			"a finished deploy holds nothing":            {"deploy", "d", "succeeded", nil, 0, update, messages.Committed},
+			"another host's deploy holds nothing":        {"deploy", "d", "running", "5f0c", 0, update, messages.Committed},
+			"a deploy of 9 minutes holds":                {"deploy", "d", "running", nil, 9 * time.Minute, update, messages.HeldBack},
+			"a deploy of 10 minutes is stuck":            {"deploy", "d", "running", nil, 10 * time.Minute, update, messages.Committed},
+			"a deploy from far ahead holds nothing":      {"deploy", "d", "running", nil, -time.Hour, update, messages.Committed},
+			"a deploy from a clock a little ahead holds": {"deploy", "d", "running", nil, -time.Minute, update, messages.HeldBack},
+		}
+		for name, tt := range tests {
+			t.Run(name, func(t *testing.T) {
+				w := newWorld(t, s)
+				w.foreign("local", "d", "running")
+				w.operation(tt.decky, tt.operation, tt.status, tt.host, w.now.Add(-tt.age))
+				replies, out := w.apply(tt.change(w))
+				r := replies[0]
+				if r.Outcome != tt.want {
+					t.Fatalf("%s, want %s", r.Outcome, tt.want)
+				}
+				if r.Outcome == messages.HeldBack && (len(r.Holds) != 1 || r.Holds[0].ID != "op" || len(out) != 0 || r.Rev != 0) {
+					t.Errorf("%+v", r)
+				}
+			})
+		}
+	})
 }
 
 func TestUnreadableTimesHoldNothing(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, onSQLite)
 	w.foreign("local", "d", "running")
 	mustExec(t, w.other, `INSERT INTO decky_lifecycle (id, decky_name, operation, status, started_at, updated_at)
 		VALUES ('op', 'd', 'deploy', 'running', 'yesterday', x'ff00')`)
@@ -74,18 +76,20 @@ func TestUnreadableTimesHoldNothing(t *testing.T) {
 }
 
 func TestNoLifecycleTableMeansNoHolds(t *testing.T) {
-	w := newWorld(t)
-	w.foreign("local", "d", "running")
-	if r := w.one(w.update("d", "running", messages.Failed)); r.Outcome != messages.Committed {
-		t.Fatal(r)
-	}
-	mustExec(t, w.other, "DROP TABLE decky_lifecycle") // known to be there until now
-	if r := w.one(w.update("d", "failed", messages.Running)); r.Outcome != messages.Committed {
-		t.Errorf("%+v", r)
-	}
-	if _, _, err := w.db.readAll(t.Context()); err != nil {
-		t.Error(err)
-	}
+	everywhere(t, func(t *testing.T, s site) {
+		w := newWorld(t, s)
+		w.foreign("local", "d", "running")
+		if r := w.one(w.update("d", "running", messages.Failed)); r.Outcome != messages.Committed {
+			t.Fatal(r)
+		}
+		mustExec(t, w.other, "DROP TABLE decky_lifecycle") // known to be there until now
+		if r := w.one(w.update("d", "failed", messages.Running)); r.Outcome != messages.Committed {
+			t.Errorf("%+v", r)
+		}
+		if _, _, err := w.db.readAll(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // changes draws orders with every combination of fields that the judgement looks at.

@@ -8,9 +8,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/uptrace/bun"
 	"go.uber.org/goleak"
 
 	"github.com/decnet/decnet-fleetd/messages"
@@ -24,8 +27,10 @@ var start = time.Date(2026, 11, 23, 14, 56, 58, 895804000, time.UTC)
 // world is a database as DECNET leaves it, DECNET's own connection to it, and ours.
 type world struct {
 	t     *testing.T
-	path  string
-	other *sql.DB // DECNET's
+	at    site
+	url   string
+	path  string  // of the SQLite file
+	other *bun.DB // DECNET's
 	db    *DB
 	now   time.Time
 	token int64
@@ -52,14 +57,10 @@ func golden[T any](t testing.TB, name string) T {
 }
 
 // decnet makes DECNET's database file, all six recorded tables of it.
-func decnet(t testing.TB, path string) *sql.DB {
+func decnet(t testing.TB, path string) *bun.DB {
 	t.Helper()
-	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(30000)&_pragma=journal_mode(WAL)&_txlock=immediate")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
-	for _, name := range []string{"swarm_hosts", "fleet_deckies", "decky_shards", "decky_lifecycle", "state", "alembic_version"} {
+	db := asSQLite(t, "file:"+path+"?_pragma=busy_timeout(30000)&_pragma=journal_mode(WAL)&_txlock=immediate")
+	for _, name := range append(slices.Clone(decnetTables), "swarm_hosts", "decky_shards", "alembic_version") {
 		for _, q := range golden[schema](t, "db_schema.json").SQLite[name] {
 			mustExec(t, db, q)
 		}
@@ -67,7 +68,7 @@ func decnet(t testing.TB, path string) *sql.DB {
 	return db
 }
 
-func mustExec(t testing.TB, db *sql.DB, query string, args ...any) {
+func mustExec(t testing.TB, db *bun.DB, query string, args ...any) {
 	t.Helper()
 	if _, err := db.ExecContext(t.Context(), query, args...); err != nil {
 		t.Fatalf("%s: %v", query, err)
@@ -75,10 +76,11 @@ func mustExec(t testing.TB, db *sql.DB, query string, args ...any) {
 }
 
 // newWorld opens DECNET's database with our tables made and the lease taken.
-func newWorld(t *testing.T, change ...func(*Config)) *world {
+func newWorld(t *testing.T, s site, change ...func(*Config)) *world {
 	t.Helper()
-	w := &world{t: t, path: filepath.Join(t.TempDir(), "decnet.db"), now: start}
-	w.other = decnet(t, w.path)
+	w := &world{t: t, at: s, now: start}
+	w.url, w.other = s.fresh(t)
+	w.path = strings.TrimPrefix(w.url, "sqlite://")
 	w.db = w.openDB(change...)
 	if err := w.db.Init(t.Context(), false); err != nil {
 		t.Fatal(err)
@@ -92,7 +94,11 @@ func newWorld(t *testing.T, change ...func(*Config)) *world {
 }
 
 func (w *world) config() Config {
-	return Config{URL: "sqlite://" + w.path, HostUUID: "local", Instance: "i1", BootID: "b1", StateDir: "/s", Queue: true,
+	at := w.url
+	if at == "" {
+		at = "sqlite://" + w.path
+	}
+	return Config{URL: at, HostUUID: "local", Instance: "i1", BootID: "b1", StateDir: "/s", Queue: true,
 		Digest: wholeDigest, Now: func() time.Time { return w.now }}
 }
 
@@ -226,12 +232,7 @@ func soon(t *testing.T, d time.Duration) context.Context {
 }
 
 // openRaw opens a file as another program would.
-func openRaw(t *testing.T, path string) *sql.DB {
+func openRaw(t *testing.T, path string) *bun.DB {
 	t.Helper()
-	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(30000)&_txlock=immediate")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
-	return db
+	return asSQLite(t, "file:"+path+"?_pragma=busy_timeout(30000)&_txlock=immediate")
 }

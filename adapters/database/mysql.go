@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
@@ -20,8 +21,25 @@ var mysqlDialect = dialect{
 	incoming: valuesOf,
 	folds:    true,
 	coarse:   true,
-	exists:   `SELECT 1 FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = ?`,
-	tables:   `SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()`,
+	// At MySQL's default, REPEATABLE READ, the gap beside a missing row is locked too, and DECNET's INSERT may be the one that
+	// a deadlock ends; and what DECNET commits while we wait for a row would not be seen.
+	isolation: sql.LevelReadCommitted,
+	columns: `SELECT column_name, data_type, COALESCE(character_maximum_length, 0),
+		CASE WHEN is_nullable = 'NO' AND column_default IS NULL AND extra = '' THEN 1 ELSE 0 END
+		FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = 'fleet_deckies'`,
+	keyed: `SELECT 1 FROM information_schema.statistics WHERE table_schema = DATABASE() AND table_name = 'fleet_deckies' AND non_unique = 0
+		GROUP BY index_name HAVING GROUP_CONCAT(column_name ORDER BY seq_in_index) IN ('host_uuid,name', 'name,host_uuid')`,
+	clock: `SELECT CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS SIGNED)`,
+	narrow: `SELECT CONCAT('column ', column_name, ' is ', character_set_name) FROM information_schema.columns
+		WHERE table_schema = DATABASE() AND table_name = 'fleet_deckies' AND character_set_name <> 'utf8mb4' ORDER BY ordinal_position`,
+	whoami: `SELECT CURRENT_USER(), DATABASE()`,
+	quote:  func(name string) string { return quoted(name, "`") },
+	grantee: func(account string) string {
+		at := strings.LastIndexByte(account, '@') // the user's name may have one, the host's may not
+		return quoted(account[:at], "'") + "@" + quoted(account[at+1:], "'")
+	},
+	enter:  func(schema, _ string) []string { return []string{"USE " + quoted(schema, "`")} },
+	tables: `SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()`,
 	steps: [][]string{ownTypes{auto: "BIGINT AUTO_INCREMENT PRIMARY KEY",
 		word: "VARCHAR(255)", topic: "VARCHAR(2048)", text: "MEDIUMTEXT", inlineIndex: true,
 		options: " ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin"}.statements()},
@@ -56,6 +74,8 @@ func openMySQL(t target, limit time.Duration, conns int) (*bun.DB, error) {
 		"sql_mode":                 "'STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'",
 		"time_zone":                "'+00:00'",
 		"innodb_lock_wait_timeout": strconv.Itoa(seconds),
+		// Else a statement that waits for somebody's ALTER TABLE goes on waiting for days after we have given it up.
+		"lock_wait_timeout": strconv.Itoa(seconds),
 	}
 	if err := c.Apply(mysql.Charset("utf8mb4", "")); err != nil {
 		return nil, fmt.Errorf("database: %w", err)
@@ -69,7 +89,7 @@ func openMySQL(t target, limit time.Duration, conns int) (*bun.DB, error) {
 
 // mysqlKind goes by the error numbers of MySQL's and MariaDB's manuals.
 func mysqlKind(err error) kind {
-	if errors.Is(err, mysql.ErrInvalidConn) {
+	if errors.Is(err, mysql.ErrInvalidConn) || errors.Is(err, mysql.ErrMalformPkt) || errors.Is(err, mysql.ErrPktSync) {
 		return kindAway
 	}
 	var e *mysql.MySQLError
@@ -81,7 +101,7 @@ func mysqlKind(err error) kind {
 		return kindDuplicate
 	case 1205, 1213, 1969, 3024, 3572: // lock wait, deadlock, statement time limits, no wait
 		return kindLocked
-	case 1146, 1054, 1051: // no such table, column
+	case 1146, 1054, 1051, 1364: // no such table, column; a column without default that we do not know
 		return kindSchema
 	case 1142, 1143, 1227, 1370: // command denied on table, column; a privilege is missing
 		return kindDenied

@@ -89,59 +89,79 @@ func (o *watcher) wants(rows ...string) {
 }
 
 func TestForeignWritesAreFound(t *testing.T) {
-	w := newWorld(t)
-	w.foreign("local", "b", "running")
-	w.foreign("5f0c", "x", "running")
-	o := w.watch(func(*Config) {})
-	if first := o.read(); !slices.Equal(names(first), []string{"b running"}) || len(first.Holds) != 0 || first.ReadAt.IsZero() {
-		t.Fatalf("%+v", first)
-	}
-	w.foreign("local", "a", "failed")
-	o.wants("a failed", "b running")
-	mustExec(t, w.other, "UPDATE fleet_deckies SET state = 'odd', updated_at = '2026-11-23 15:00:00.000000' WHERE name = 'b'")
-	o.wants("a failed", "b odd")
-	mustExec(t, w.other, "DELETE FROM fleet_deckies WHERE name = 'a'")
-	o.wants("b odd")
-	w.operation("b", "deploy", "pending", nil, w.now)
-	held := o.readUntil(func(r messages.RecordedRead) bool { return len(r.Holds) == 1 })
-	if want := (messages.Hold{ID: "op", Decky: "b", Operation: "deploy", Until: w.now.Add(10 * time.Minute)}); held.Holds[0] != want {
-		t.Errorf("%+v", held.Holds)
-	}
-	mustExec(t, w.other, "UPDATE decky_lifecycle SET status = 'succeeded'")
-	o.readUntil(func(r messages.RecordedRead) bool { return len(r.Holds) == 0 })
+	everywhere(t, func(t *testing.T, s site) {
+		w := newWorld(t, s)
+		w.foreign("local", "b", "running")
+		w.foreign("5f0c", "x", "running")
+		o := w.watch(func(*Config) {})
+		if first := o.read(); !slices.Equal(names(first), []string{"b running"}) || len(first.Holds) != 0 || first.ReadAt.IsZero() {
+			t.Fatalf("%+v", first)
+		}
+		w.foreign("local", "a", "failed")
+		o.wants("a failed", "b running")
+		mustExec(t, w.other, "UPDATE fleet_deckies SET state = 'odd', updated_at = '2026-11-23 15:00:00.000000' WHERE name = 'b'")
+		o.wants("a failed", "b odd")
+		mustExec(t, w.other, "DELETE FROM fleet_deckies WHERE name = 'a'")
+		o.wants("b odd")
+		w.operation("b", "deploy", "pending", nil, w.now)
+		held := o.readUntil(func(r messages.RecordedRead) bool { return len(r.Holds) == 1 })
+		if want := (messages.Hold{ID: "op", Decky: "b", Operation: "deploy", Until: at(t, s.kept(stamp(w.now))).Add(10 * time.Minute)}); held.Holds[0] != want {
+			t.Errorf("%+v", held.Holds)
+		}
+		mustExec(t, w.other, "UPDATE decky_lifecycle SET status = 'succeeded'")
+		o.readUntil(func(r messages.RecordedRead) bool { return len(r.Holds) == 0 })
+	})
 }
 
 func TestSilenceUnlessSomethingChangedOrIsAsked(t *testing.T) {
-	w := newWorld(t)
-	w.foreign("local", "b", "running")
-	o := w.watch(func(c *Config) { c.Probe = time.Millisecond })
-	o.read()
-	w.foreign("5f0c", "x", "running")                                                  // not ours
-	mustExec(t, w.other, "UPDATE fleet_deckies SET state = 'failed' WHERE name = 'b'") // without a sign
-	quiet := time.NewTimer(100 * time.Millisecond)
-	defer quiet.Stop()
-	select {
-	case r := <-o.readings:
-		t.Fatalf("emitted %+v", r)
-	case <-quiet.C:
-	}
-	o.poke <- struct{}{}
-	if got := names(o.read()); !slices.Equal(got, []string{"b failed"}) {
-		t.Errorf("%v", got)
-	}
+	everywhere(t, func(t *testing.T, s site) {
+		w := newWorld(t, s)
+		w.foreign("local", "b", "running")
+		w.now = w.now.Add(time.Minute) // where times are whole seconds, the newest one may still be written in
+		o := w.watch(func(c *Config) { c.Probe = time.Millisecond })
+		o.read()
+		w.foreign("5f0c", "x", "running")                                                  // not ours
+		mustExec(t, w.other, "UPDATE fleet_deckies SET state = 'failed' WHERE name = 'b'") // without a sign
+		quiet := time.NewTimer(100 * time.Millisecond)
+		defer quiet.Stop()
+		select {
+		case r := <-o.readings:
+			t.Fatalf("emitted %+v", r)
+		case <-quiet.C:
+		}
+		o.poke <- struct{}{}
+		if got := names(o.read()); !slices.Equal(got, []string{"b failed"}) {
+			t.Errorf("%v", got)
+		}
+	})
+}
+
+// TestAWriteInTheSecondOfTheLastOneIsFound: where times are whole seconds it leaves no sign.
+func TestAWriteInTheSecondOfTheLastOneIsFound(t *testing.T) {
+	everywhere(t, func(t *testing.T, s site) {
+		w := newWorld(t, s)
+		w.now = at(t, "2026-11-23 15:00:00.100000")
+		w.foreign("local", "b", "running")
+		o := w.watch(func(*Config) {})
+		o.read()
+		mustExec(t, w.other, "UPDATE fleet_deckies SET state = 'failed', updated_at = '2026-11-23 15:00:00.200000' WHERE name = 'b'")
+		o.wants("b failed")
+	})
 }
 
 func TestTheAuditFindsWhatLeftNoSign(t *testing.T) {
-	w := newWorld(t)
-	w.foreign("local", "b", "running")
-	o := w.watch(func(c *Config) { c.Audit = 10 * time.Millisecond })
-	o.read()
-	mustExec(t, w.other, "UPDATE fleet_deckies SET state = 'failed' WHERE name = 'b'")
-	o.wants("b failed")
+	everywhere(t, func(t *testing.T, s site) {
+		w := newWorld(t, s)
+		w.foreign("local", "b", "running")
+		o := w.watch(func(c *Config) { c.Audit = 10 * time.Millisecond })
+		o.read()
+		mustExec(t, w.other, "UPDATE fleet_deckies SET state = 'failed' WHERE name = 'b'")
+		o.wants("b failed")
+	})
 }
 
 func TestAFaultIsToldOnceAndRecoveryIsARead(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, onSQLite)
 	w.foreign("local", "b", "running")
 	mustExec(t, w.other, "PRAGMA wal_checkpoint(TRUNCATE)")
 	o := w.watch(func(*Config) {})
@@ -169,19 +189,21 @@ func TestAFaultIsToldOnceAndRecoveryIsARead(t *testing.T) {
 }
 
 func TestAnEmptyTableIsAReadingAndAMissingOneAFault(t *testing.T) {
-	w := newWorld(t)
-	o := w.watch(func(*Config) {})
-	if r := o.read(); len(r.Rows) != 0 {
-		t.Fatalf("%+v", r)
-	}
-	mustExec(t, w.other, "ALTER TABLE fleet_deckies RENAME TO elsewhere")
-	if failed, ok := o.next().(messages.SourceFailed); !ok || failed.Fault.Remedy != fleetRemedy {
-		t.Errorf("%+v", failed)
-	}
+	everywhere(t, func(t *testing.T, s site) {
+		w := newWorld(t, s)
+		o := w.watch(func(*Config) {})
+		if r := o.read(); len(r.Rows) != 0 {
+			t.Fatalf("%+v", r)
+		}
+		mustExec(t, w.other, "ALTER TABLE fleet_deckies RENAME TO elsewhere")
+		if failed, ok := o.next().(messages.SourceFailed); !ok || failed.Fault.Remedy != fleetRemedy {
+			t.Errorf("%+v", failed)
+		}
+	})
 }
 
 func TestHostileRowsBecomeFaultsInABoundedNumber(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, onSQLite)
 	w.foreign("local", "good", "running")
 	for i := range 2 * maxFaults {
 		mustExec(t, w.other, `INSERT INTO fleet_deckies (host_uuid, name, services, decky_config, state, updated_at)

@@ -44,7 +44,11 @@ func (db *DB) pools(create bool) (*pools, error) {
 	}
 	db.drop()
 	p := &pools{file: id}
-	if p.writer, err = db.d.writer(db.at, db.cfg.Timeout); err != nil {
+	writer := db.d.writer
+	if db.at.readOnly {
+		writer = db.d.reader
+	}
+	if p.writer, err = writer(db.at, db.cfg.Timeout); err != nil {
 		return nil, err
 	}
 	if p.reader, err = db.d.reader(db.at, db.cfg.Timeout); err != nil {

@@ -50,6 +50,9 @@ func scanRaw(rows *sql.Rows, r *raw) error {
 	return err
 }
 
+// lifecycleTable is where DECNET keeps its operations.
+const lifecycleTable = "decky_lifecycle"
+
 // maxHolds bounds the open operations that are looked at: the youngest ones hold.
 const maxHolds = 1024
 
@@ -83,7 +86,7 @@ func (db *DB) hasLifecycle(ctx context.Context, q querier) (bool, error) {
 	}
 	ctx, cancel := db.bounded(ctx)
 	defer cancel()
-	there, err := hasTable(ctx, q, db.d, "decky_lifecycle")
+	there, err := hasTable(ctx, q, db.d, lifecycleTable)
 	if there {
 		db.lifecycle.Store(true)
 	}

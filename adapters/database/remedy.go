@@ -13,16 +13,20 @@ func (db *DB) advise(e *Error) {
 	case kindSchema:
 		db.adviseSchema(e)
 	case kindDenied:
-		e.Remedy = "let an administrator run the statements"
-		e.SQL = db.grants()
+		e.Remedy = "the account lacks a privilege: `decnet-fleetd db init` prints the statements for an administrator"
 	case kindDamaged:
 		e.Remedy = db.damagedRemedy()
 	case kindLogin:
 		e.Remedy = "check account, password and database name in the database URL"
+	case kindTLS:
+		e.Remedy = tlsRemedy(e.cause)
 	case kindAway:
 		e.Remedy = "is the server running and reachable from here?"
 		if db.at.path != "" {
 			e.Remedy = ""
+		}
+		if isTLS(e.cause) {
+			e.Remedy = tlsRemedy(e.cause)
 		}
 	case kindReadOnly, kindUnopenable:
 		e.Remedy = db.readOnlyRemedy()
@@ -39,36 +43,22 @@ func (db *DB) advise(e *Error) {
 const fleetRemedy = "start DECNET once, it makes its tables (`decnet init`); " +
 	"in a database of its own decnet-fleetd makes the table with --create-schema"
 
+const shapeRemedy = "this DECNET's tables have another shape than decnet-fleetd knows; update one of the two"
+
 // adviseSchema tells the table of DECNET from ours: one makes DECNET, the others db init.
 func (db *DB) adviseSchema(e *Error) {
 	text := strings.ToLower(e.cause.Error())
 	switch {
 	case strings.Contains(text, "fleetd_"):
 		e.What += ": tables of decnet-fleetd are missing"
-		e.Remedy = "run `decnet-fleetd db init`, or the statements as an administrator"
-		e.SQL = db.d.own()
+		e.Remedy = "run `decnet-fleetd db init`, or let an administrator run the statements"
+		e.SQL = db.making(-1)
 	case strings.Contains(text, "fleet_deckies") && !strings.Contains(text, "column"):
 		e.What += ": table fleet_deckies is missing"
 		e.Remedy = fleetRemedy
 	default:
-		e.Remedy = "this DECNET's tables have another shape than decnet-fleetd knows; update one of the two"
+		e.Remedy = shapeRemedy
 	}
-}
-
-// grants are the privileges a server account needs, one statement a table.
-func (db *DB) grants() []string {
-	user := db.at.user
-	if db.d == &mysqlDialect {
-		user = "'" + strings.ReplaceAll(user, "'", "''") + "'@'%'"
-	} else {
-		user = `"` + strings.ReplaceAll(user, `"`, `""`) + `"`
-	}
-	all := []string{"GRANT SELECT, INSERT, UPDATE, DELETE ON fleet_deckies TO " + user,
-		"GRANT SELECT ON decky_lifecycle TO " + user}
-	for _, t := range ownNames {
-		all = append(all, "GRANT SELECT, INSERT, UPDATE, DELETE ON "+t+" TO "+user)
-	}
-	return append(db.d.own(), all...)
 }
 
 func (db *DB) damagedRemedy() string {
@@ -84,7 +74,7 @@ func (db *DB) damagedRemedy() string {
 
 func (db *DB) readOnlyRemedy() string {
 	if db.at.path == "" {
-		return "the server accepts no writes: is it a replica?"
+		return "the server accepts no writes: it is a replica, or was told to be read-only; name the primary in the database URL; it is tried again"
 	}
 	return "file, -wal, -shm and directory must be writable for the account decnet-fleetd runs as, " +
 		"and the file system must not be mounted read-only"

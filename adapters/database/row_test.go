@@ -77,7 +77,7 @@ func TestUnchangedContentIsNotParsedAgain(t *testing.T) {
 }
 
 func TestStatesThatCannotBeReadCanStillBeReplaced(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, onSQLite)
 	for name, state := range map[string]any{"bytes": []byte("a\xffb"), "long": strings.Repeat("é", 5000), "number": 5} {
 		mustExec(t, w.other, `INSERT INTO fleet_deckies (host_uuid, name, services, state, updated_at) VALUES ('local', ?, '[]', ?, 'never')`, name, state)
 	}

@@ -41,7 +41,12 @@ func (db *DB) Init(ctx context.Context, createFleet bool) error {
 	if err != nil && (newer(err) || !errors.Is(err, messages.ErrSchema)) {
 		return err
 	}
-	return db.upgrade(ctx, p, minor)
+	if minor >= len(db.d.steps)-1 { // an account that may make no tables is welcome where they are there
+		if there, err := db.tablesThere(ctx, p); there || err != nil {
+			return err
+		}
+	}
+	return db.withStatements(ctx, p, minor, db.upgrade(ctx, p, minor))
 }
 
 // upgrade runs the steps above the minor version that is there; none is there at -1.
@@ -52,7 +57,7 @@ func (db *DB) upgrade(ctx context.Context, p *pools, minor int) error {
 	missing := slices.Concat(db.d.steps[max(minor+1, 1):]...)
 	for _, q := range slices.Concat(db.d.steps[0], missing) { // the first step skips what is there
 		if _, err := p.exec(ctx, db, q); err != nil {
-			return db.refusedDDL(err)
+			return db.explain("make the tables of decnet-fleetd", err)
 		}
 	}
 	if minor < 0 {
@@ -60,17 +65,7 @@ func (db *DB) upgrade(ctx context.Context, p *pools, minor int) error {
 			return err
 		}
 	}
-	return db.setMeta(ctx, p, versionKey, fmt.Sprintf("%d.%d", schemaMajor, len(db.d.steps)-1))
-}
-
-// refusedDDL adds the statements to an error about the right to make tables.
-func (db *DB) refusedDDL(err error) error {
-	err = db.explain("make the tables of decnet-fleetd", err)
-	var e *Error
-	if errors.As(err, &e) && e.kind == kindDenied {
-		e.SQL = db.grants()
-	}
-	return err
+	return db.setMeta(ctx, p, versionKey, db.d.version())
 }
 
 // setMeta writes one value. Two processes that do so at once write the same.
@@ -133,9 +128,17 @@ func (db *DB) Drop(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	drops := make([]string, 0, len(ownNames))
 	for _, name := range ownNames {
-		if _, err := p.exec(ctx, db, "DROP TABLE IF EXISTS "+name); err != nil {
-			return db.explain("drop table "+name, err)
+		drops = append(drops, "DROP TABLE IF EXISTS "+name)
+	}
+	for i, q := range drops {
+		if _, err := p.exec(ctx, db, q); err != nil {
+			err = db.explain("drop table "+ownNames[i], err)
+			if e, ok := errors.AsType[*Error](err); ok && e.kind == kindDenied {
+				e.Remedy, e.SQL = "let an administrator run the statements in this database", drops
+			}
+			return err
 		}
 	}
 	db.outbox.forget()

@@ -12,7 +12,7 @@ import (
 )
 
 func TestOurTablesLeaveDecnetsAlone(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, onSQLite)
 	const theirs = "SELECT name, sql FROM sqlite_master WHERE name NOT LIKE '%fleetd%' AND name <> 'sqlite_sequence' ORDER BY name"
 	plain := &world{t: t, path: filepath.Join(t.TempDir(), "plain.db"), now: start}
 	plain.other = decnet(t, plain.path)
@@ -54,63 +54,69 @@ func wantSchema(t *testing.T, err error, words ...string) {
 }
 
 func TestMissingTablesAreNamedWithTheirRemedy(t *testing.T) {
-	w := newWorld(t)
-	mustExec(t, w.other, "DROP TABLE fleetd_outbox")
-	_, _, err := w.db.Apply(t.Context(), w.token, []messages.RowChange{w.insert("d", messages.Running)})
-	for _, err := range []error{err, w.db.Check(t.Context())} {
+	everywhere(t, func(t *testing.T, s site) {
+		w := newWorld(t, s)
+		mustExec(t, w.other, "DROP TABLE fleetd_outbox")
+		_, _, err := w.db.Apply(t.Context(), w.token, []messages.RowChange{w.insert("d", messages.Running)})
 		wantSchema(t, err, "tables of decnet-fleetd are missing", "decnet-fleetd db init")
-		if !slices.Equal(Statements(err), sqliteDialect.own()) {
+		if !slices.Equal(Statements(err), w.db.making(-1)) {
 			t.Errorf("statements %q", Statements(err))
 		}
-	}
-	for _, q := range Statements(err) {
-		mustExec(t, w.other, q)
-	}
-	if err := w.db.Check(t.Context()); err != nil {
-		t.Error(err)
-	}
-	mustExec(t, w.other, "DROP TABLE fleet_deckies")
-	_, _, err = w.db.readAll(t.Context())
-	for _, err := range []error{err, w.db.Check(t.Context())} {
-		wantSchema(t, err, "table fleet_deckies is missing", "decnet init", "--create-schema")
-	}
+		err = w.db.Check(t.Context())
+		wantSchema(t, err, "tables of decnet-fleetd are missing", "decnet-fleetd db init")
+		for _, q := range Statements(err) {
+			mustExec(t, w.other, q)
+		}
+		if err := w.db.Check(t.Context()); err != nil {
+			t.Error(err)
+		}
+		mustExec(t, w.other, "DROP TABLE fleet_deckies")
+		_, _, err = w.db.readAll(t.Context())
+		for _, err := range []error{err, w.db.Check(t.Context())} {
+			wantSchema(t, err, "table fleet_deckies is missing", "decnet init", "--create-schema")
+		}
+	})
 }
 
 func TestAMissingColumnIsASchemaError(t *testing.T) {
-	w := newWorld(t)
-	mustExec(t, w.other, "ALTER TABLE fleet_deckies DROP COLUMN compose_hash")
-	wantSchema(t, w.db.Check(t.Context()), "another shape")
+	everywhere(t, func(t *testing.T, s site) {
+		w := newWorld(t, s)
+		mustExec(t, w.other, "ALTER TABLE fleet_deckies DROP COLUMN compose_hash")
+		wantSchema(t, w.db.Check(t.Context()), "another shape")
+	})
 }
 
 func TestNewerTablesAreRefusedAndOlderOnesUpgraded(t *testing.T) {
-	w := newWorld(t)
-	set := func(v string) { mustExec(t, w.other, "UPDATE fleetd_meta SET value = ? WHERE name = 'schema'", v) }
-	for _, v := range []string{"2.0", "999999999999999999999.0", "x", "1.-1"} {
-		set(v)
-		wantSchema(t, w.db.Init(t.Context(), false), "update decnet-fleetd")
-		wantSchema(t, w.db.Check(t.Context()), "update decnet-fleetd")
-	}
-	set("1.7") // a newer minor version only added
-	if err := errors.Join(w.db.Init(t.Context(), false), w.db.Check(t.Context())); err != nil {
-		t.Error(err)
-	}
-	if n := w.count("SELECT COUNT(*) FROM fleetd_meta WHERE value = '1.7'"); n != 1 {
-		t.Error("the newer version was overwritten")
-	}
-
-	set("1.0")
-	next := sqliteDialect
-	next.steps = append(slices.Clone(next.steps), []string{"ALTER TABLE fleetd_rev ADD COLUMN extra TEXT"})
-	w.db.d = &next
-	wantSchema(t, w.db.Check(t.Context()), "older version", "db init")
-	for range 2 {
-		if err := errors.Join(w.db.Init(t.Context(), false), w.db.Check(t.Context())); err != nil {
-			t.Fatal(err)
+	everywhere(t, func(t *testing.T, s site) {
+		w := newWorld(t, s)
+		set := func(v string) { mustExec(t, w.other, "UPDATE fleetd_meta SET value = ? WHERE name = 'schema'", v) }
+		for _, v := range []string{"2.0", "999999999999999999999.0", "x", "1.-1"} {
+			set(v)
+			wantSchema(t, w.db.Init(t.Context(), false), "update decnet-fleetd")
+			wantSchema(t, w.db.Check(t.Context()), "update decnet-fleetd")
 		}
-	}
-	if n := w.count("SELECT COUNT(*) FROM fleetd_meta WHERE value = '1.1'"); n != 1 {
-		t.Error("the version did not move")
-	}
+		set("1.7") // a newer minor version only added
+		if err := errors.Join(w.db.Init(t.Context(), false), w.db.Check(t.Context())); err != nil {
+			t.Error(err)
+		}
+		if n := w.count("SELECT COUNT(*) FROM fleetd_meta WHERE value = '1.7'"); n != 1 {
+			t.Error("the newer version was overwritten")
+		}
+
+		set("1.0")
+		next := *s.d
+		next.steps = append(slices.Clone(next.steps), []string{"ALTER TABLE fleetd_rev ADD COLUMN extra TEXT"})
+		w.db.d = &next
+		wantSchema(t, w.db.Check(t.Context()), "older version", "db init")
+		for range 2 {
+			if err := errors.Join(w.db.Init(t.Context(), false), w.db.Check(t.Context())); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := w.count("SELECT COUNT(*) FROM fleetd_meta WHERE value = '1.1'"); n != 1 {
+			t.Error("the version did not move")
+		}
+	})
 }
 
 func TestDecnetsTableIsMadeOnlyInADatabaseOfOurOwn(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 
@@ -20,6 +21,7 @@ var sqliteDialect = dialect{
 	upsert:   onConflict,
 	incoming: excluded,
 	exists:   `SELECT 1 FROM sqlite_master WHERE type IN ('table', 'view') AND name = ?`,
+	columns:  `SELECT name, '', 0, CASE WHEN "notnull" AND dflt_value IS NULL THEN 1 ELSE 0 END FROM pragma_table_info('fleet_deckies')`,
 	tables:   `SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite!_%' ESCAPE '!'`,
 	steps: [][]string{ownTypes{auto: "INTEGER PRIMARY KEY AUTOINCREMENT",
 		word: "VARCHAR", topic: "VARCHAR", text: "TEXT"}.statements()},
@@ -29,6 +31,9 @@ var sqliteDialect = dialect{
 			fmt.Sprintf("&_pragma=journal_size_limit(%d)", journalLimit))
 	},
 	reader: func(t target, _ time.Duration) (*bun.DB, error) {
+		if t.readOnly && hasLog(t.path) {
+			return openSQLiteAs("ro", t.path, maxReaders, fmt.Sprintf("&_pragma=cache_size(-%d)", readerCacheKiB))
+		}
 		return openSQLite(t.path, maxReaders, fmt.Sprintf("&_pragma=query_only(1)&_pragma=cache_size(-%d)", readerCacheKiB))
 	},
 	kind: sqliteKind,
@@ -43,9 +48,20 @@ const (
 	readerCacheKiB = 512
 )
 
+// hasLog says whether a process has the file open in WAL mode: without the log's index beside it a read-only connection
+// cannot read at all, and one that only asks for no writes has to make it.
+func hasLog(path string) bool {
+	_, err := os.Stat(path + "-shm")
+	return err == nil
+}
+
 // openSQLite opens with mode=rw, which never creates the file. foreign_keys is off as in DECNET's own connections.
 func openSQLite(path string, conns int, more string) (*bun.DB, error) {
-	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() + "?mode=rw" +
+	return openSQLiteAs("rw", path, conns, more)
+}
+
+func openSQLiteAs(mode, path string, conns int, more string) (*bun.DB, error) {
+	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() + "?mode=" + mode +
 		fmt.Sprintf("&_pragma=busy_timeout(%d)&_pragma=foreign_keys(0)", lockWait) + more
 	db, err := sql.Open("sqlite", dsn)
 	if err != nil {
@@ -64,7 +80,7 @@ func sqliteKind(err error) kind {
 		return kindDuplicate
 	case sqlite3.SQLITE_ERROR:
 		if strings.Contains(e.Error(), "no such table") || strings.Contains(e.Error(), "no such column") ||
-			strings.Contains(e.Error(), "has no column") {
+			strings.Contains(e.Error(), "has no column") || strings.Contains(e.Error(), "does not match any PRIMARY KEY or UNIQUE") {
 			return kindSchema
 		}
 	}

@@ -24,7 +24,7 @@ func pragmas(t *testing.T, db *bun.DB, names ...string) map[string]string {
 }
 
 func TestConnectionsAreSetUpToLiveBesideDecnet(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, onSQLite)
 	p, err := w.db.pools(false)
 	if err != nil {
 		t.Fatal(err)
@@ -41,7 +41,7 @@ func TestConnectionsAreSetUpToLiveBesideDecnet(t *testing.T) {
 }
 
 func TestATransactionLocksAtItsBeginning(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, onSQLite)
 	p, err := w.db.pools(false)
 	if err != nil {
 		t.Fatal(err)

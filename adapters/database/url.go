@@ -28,6 +28,7 @@ type target struct {
 	password string
 	database string
 	tls      *tls.Config // nil: in clear
+	readOnly bool        // no connection can write
 }
 
 // parseURL understands SQLAlchemy's URLs, which is what DECNET is configured with: any +driver is ignored.

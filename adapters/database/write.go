@@ -1,8 +1,11 @@
 package database
 
 import (
+	"cmp"
 	"context"
+	"database/sql"
 	"encoding/json"
+	"slices"
 
 	"github.com/uptrace/bun"
 
@@ -16,7 +19,7 @@ type writes struct {
 	gone   []string
 	revs   []revRow
 	moves  []move
-	events []string // whose outbox rows the answer has
+	done   []string // events that an earlier attempt committed: the answer has their outbox rows too
 }
 
 // move is a transition whose payload is made when it is known what it replaces.
@@ -45,7 +48,6 @@ func (a *attempt) plan(c messages.RowChange, have found, rev int64) {
 	t.HostUUID, t.Name, t.Source, t.Rev, t.EventID = a.db.cfg.HostUUID, c.Name, "fleet", rev, c.EventID
 	w.revs = append(w.revs, revRow{HostUUID: t.HostUUID, Name: c.Name, Rev: rev, LastEventID: c.EventID})
 	w.moves = append(w.moves, move{t, rev, c.EventID})
-	w.events = append(w.events, c.EventID)
 }
 
 // write sends one statement for each kind of change, whatever the size of the batch.
@@ -56,10 +58,8 @@ func (a *attempt) write(ctx context.Context) error {
 			return err
 		}
 	}
-	for s, rows := range w.update {
-		if err := a.upsert(ctx, a.tx.NewInsert().Model(&rows), s.columns()); err != nil {
-			return err
-		}
+	if err := a.update(ctx, w.update); err != nil {
+		return err
 	}
 	if len(w.gone) > 0 {
 		_, err := a.exec(ctx, "DELETE FROM fleet_deckies WHERE host_uuid = ? AND name IN (?)", a.db.cfg.HostUUID, bun.List(w.gone))
@@ -75,13 +75,42 @@ func (a *attempt) write(ctx context.Context) error {
 	if !a.db.cfg.Queue {
 		return a.announce()
 	}
-	if len(w.events) == 0 {
-		return nil
-	}
 	if err := a.enqueue(ctx); err != nil {
 		return err
 	}
 	return a.readQueued(ctx)
+}
+
+// update writes the rows of each shape. Most changes are of the state alone: they need no row sent, only its name.
+func (a *attempt) update(ctx context.Context, shapes map[shape][]deckyRow) error {
+	for s, rows := range shapes {
+		var err error
+		if s == (shape{state: true}) {
+			err = a.flip(ctx, rows)
+		} else {
+			err = a.upsert(ctx, a.tx.NewInsert().Model(&rows), s.columns())
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// flip sets states: one statement for each state.
+func (a *attempt) flip(ctx context.Context, rows []deckyRow) error {
+	names := map[string][]string{}
+	for _, r := range rows {
+		names[r.State] = append(names[r.State], r.Name)
+	}
+	for state, list := range names {
+		_, err := a.exec(ctx, "UPDATE fleet_deckies SET state = ?, last_seen = ?, updated_at = ? WHERE host_uuid = ? AND name IN (?)",
+			state, a.stamp, a.stamp, a.db.cfg.HostUUID, bun.List(list))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (a *attempt) insert(ctx context.Context, q *bun.InsertQuery) error {
@@ -123,6 +152,7 @@ func (a *attempt) enqueue(ctx context.Context) error {
 		}
 		out = append(out, outboxRow{EventID: m.id, HostUUID: m.of.HostUUID, Name: m.of.Name, Rev: m.rev,
 			Topic: messages.StateTopic(m.of.HostUUID, m.of.Name), Payload: payload, CreatedAt: a.stamp})
+		a.queued = append(a.queued, messages.OutboxRow{EventID: m.id, Name: m.of.Name, Rev: m.rev, Topic: out[len(out)-1].Topic, Payload: payload})
 		a.grown.rows++
 		a.grown.bytes += int64(len(payload))
 	}
@@ -166,9 +196,39 @@ func (a *attempt) announce() error {
 	return nil
 }
 
-// readQueued reads the outbox rows of the batch with the ids they were given.
+// readQueued finds the ids that the outbox rows of the batch were given, and reads whole those of an earlier attempt.
 func (a *attempt) readQueued(ctx context.Context) error {
-	var err error
-	a.queued, err = a.db.outboxRows(ctx, a.tx, "event_id IN (?)", bun.List(a.writes.events))
-	return err
+	if len(a.queued) > 0 {
+		if err := a.readIDs(ctx); err != nil {
+			return err
+		}
+	}
+	if len(a.writes.done) > 0 {
+		done, err := a.db.outboxRows(ctx, a.tx, "event_id IN (?)", bun.List(a.writes.done))
+		if err != nil {
+			return err
+		}
+		a.queued = append(a.queued, done...)
+	}
+	slices.SortFunc(a.queued, func(x, y messages.OutboxRow) int { return cmp.Compare(x.ID, y.ID) })
+	return nil
+}
+
+func (a *attempt) readIDs(ctx context.Context) error {
+	at := make(map[string]int, len(a.queued))
+	names := make([]string, len(a.queued))
+	for i, r := range a.queued {
+		at[r.EventID], names[i] = i, r.EventID
+	}
+	return a.db.each(ctx, a.tx, func(rows *sql.Rows) error {
+		var id int64
+		var event string
+		if err := rows.Scan(&id, &event); err != nil {
+			return err
+		}
+		if i, ours := at[event]; ours {
+			a.queued[i].ID = id
+		}
+		return nil
+	}, "SELECT id, event_id FROM fleetd_outbox WHERE event_id IN (?)", bun.List(names))
 }

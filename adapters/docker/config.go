@@ -37,6 +37,8 @@ type Config struct {
 	// 0 means 9 s and 28 s. Source: at most 1 % of the engine's time, and an unannounced change is seen within the
 	// 30 s of the reconciler this one replaces.
 	RelistMin, RelistMax time.Duration
+	// OnRelist is told what each complete list took; nil = nobody. It must not block.
+	OnRelist func(took time.Duration)
 	// RetryMin and RetryMax bound the time between two attempts to connect; it doubles. 0 means 100 ms and 5 s.
 	// Source: a killed engine is back after 0.5 to 60 s.
 	RetryMin, RetryMax time.Duration
@@ -101,7 +103,8 @@ func New(cfg Config) (*Runtime, error) {
 // counters are Stats while they move.
 type counters struct {
 	connects, failures, relists, looks, rechecks, events, overflows atomic.Int64
-	listNanos, containers                                           atomic.Int64
+	listNanos, containers, answered                                 atomic.Int64
+	types                                                           [len(wantedArray)]atomic.Int64
 }
 
 // Stats counts what observers of this Runtime have done since it was made.
@@ -115,14 +118,25 @@ type Stats struct {
 	Overflows  int64         // full lists taken because too many ids were marked
 	ListTime   time.Duration // what the last full list took
 	Containers int64         // in the last full list
+
+	Types    map[string]int64 // events by action, all that are subscribed
+	Answered time.Time        // when the last list was complete; zero: none yet
 }
 
 // Stats gives the counters as they are now.
 func (r *Runtime) Stats() Stats {
 	c := &r.count
-	return Stats{
+	s := Stats{
 		Connects: c.connects.Load(), Failures: c.failures.Load(), Relists: c.relists.Load(), Looks: c.looks.Load(),
 		Rechecks: c.rechecks.Load(), Events: c.events.Load(), Overflows: c.overflows.Load(),
 		ListTime: time.Duration(c.listNanos.Load()), Containers: c.containers.Load(),
+		Types: make(map[string]int64, len(wanted)),
 	}
+	for i, word := range wanted {
+		s.Types[word] = c.types[i].Load()
+	}
+	if at := c.answered.Load(); at != 0 {
+		s.Answered = time.Unix(0, at)
+	}
+	return s
 }

@@ -23,7 +23,10 @@ const (
 
 // wanted is what is subscribed: everything that changes what a list says. Every stop and kill that works is followed
 // by a die, so they would only double the traffic.
-var wanted = []string{"create", actionStart, actionDie, actionPause, actionUnpause, actionDestroy, "rename", actionHealth}
+var (
+	wantedArray = [...]string{"create", actionStart, actionDie, actionPause, actionUnpause, actionDestroy, "rename", actionHealth}
+	wanted      = wantedArray[:]
+)
 
 // maxEvent bounds one event. Source: its labels are bounded by what the engine accepts; 1 MiB is the largest body a
 // healthy client sends it.
@@ -125,7 +128,8 @@ func follow(ctx context.Context, stream io.Reader, d *dirt, c *counters) error {
 			return fmt.Errorf("read the event stream: %w", err)
 		}
 		c.events.Add(1)
-		if e.kind == "container" && e.id != "" && slices.Contains(wanted, e.action) {
+		if i := slices.Index(wanted, e.action); e.kind == "container" && e.id != "" && i >= 0 {
+			c.types[i].Add(1)
 			e.container.Name = strings.TrimPrefix(e.container.Name, "/")
 			d.event(e)
 		}

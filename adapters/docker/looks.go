@@ -68,6 +68,9 @@ func (s *session) full(life context.Context) error {
 	c := &s.r.count
 	c.relists.Add(1)
 	c.listNanos.Store(int64(read.Took))
+	if s.r.cfg.OnRelist != nil {
+		s.r.cfg.OnRelist(read.Took)
+	}
 	c.containers.Store(int64(len(list)))
 	next := min(max(100*read.Took, s.r.cfg.RelistMin), s.r.cfg.RelistMax)
 	if lost { // nobody can tell whether this list was ahead of the events that were not kept
@@ -113,6 +116,7 @@ func (s *session) list(life context.Context, read *messages.RuntimeRead, last []
 		return nil, fmt.Errorf("list the containers: %w", cause(call, err))
 	}
 	s.looked = s.r.cfg.Now()
+	s.r.count.answered.Store(s.looked.UnixNano())
 	read.Took = s.looked.Sub(read.ReadAt)
 	s.took = read.Took
 	return list, nil

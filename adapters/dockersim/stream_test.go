@@ -158,6 +158,6 @@ func BenchmarkFlipWithAReader(b *testing.B) {
 	defer close(s.events)
 	b.ReportAllocs()
 	for b.Loop() {
-		e.flipAny()
+		e.flipAny(0)
 	}
 }

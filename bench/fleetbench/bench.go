@@ -37,6 +37,7 @@ var measurements = []measurement{
 	{"cold", "reconcile --once, empty table", cold},
 	{"quiet", "reconcile --once, nothing to do", nothing},
 	{"flip", "all deckies flip at once", flips},
+	{"storm", "storm of events", storm},
 	{"rest", "memory and processor at rest", rest},
 	{"outage", "bus away", outage},
 	{"bus", "the built-in bus", busLoad},

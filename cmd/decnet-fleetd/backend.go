@@ -15,9 +15,28 @@ func (b backend) Ask(ctx context.Context, question any) (any, error) {
 	switch q := question.(type) {
 	case messages.GetStatus, messages.GetDeckies:
 		return b.n.view.Ask(ctx, q)
+	case messages.GetHealth:
+		return messages.Alive{}, b.n.health(ctx)
+	case messages.GetReady:
+		return b.n.ready(), nil
 	case messages.ApproveDeletes:
+		if b.n.shadow != nil && !q.DryRun {
+			return nil, messages.ErrShadow
+		}
 		return b.n.fleet.Ask(ctx, q)
+	case messages.GetShadow:
+		if b.n.shadow == nil {
+			return nil, messages.ErrNoShadow
+		}
+		return b.n.shadow.Ask(ctx, q)
+	case messages.ReloadSettings:
+		if b.n.reload != nil {
+			return b.n.reload(), nil
+		}
 	case messages.GetPass:
+		if b.n.shadow != nil && !q.DryRun {
+			return nil, messages.ErrShadow
+		}
 		return b.n.pass(ctx, q)
 	}
 	return nil, fmt.Errorf("nobody answers a %T", question)

@@ -89,16 +89,51 @@ func checkDatabase(ctx context.Context, p patient) []finding {
 	err = db.Check(ctx)
 	var e *database.Error
 	switch {
-	case err == nil && db.PlainText():
-		return []finding{warn(name, db.Where()+" is reached without encryption", "add sslmode=verify-full to the URL")}
 	case err == nil:
-		return []finding{ok(name, db.Where()+" has all tables, and may be written to")}
-	case errors.Is(err, messages.ErrSchema) && len(database.Statements(err)) > 0:
-		return []finding{fail(name, err.Error(), "run as an account that may: "+strings.Join(database.Statements(err), "; "))}
+		return soundDatabase(ctx, db)
+	case errors.As(err, &e) && len(e.SQL) > 0:
+		return []finding{fail(name, e.Detail(), e.Remedy+"; `decnet-fleetd db init` prints them")}
 	case errors.As(err, &e):
-		return []finding{fail(name, e.Where+": "+e.What, e.Remedy)}
+		return []finding{fail(name, e.Detail(), e.Remedy)}
 	}
 	return []finding{fail(name, err.Error(), "see that the database runs and can be reached")}
+}
+
+// skewed is how far two clocks may be apart before somebody should look. Chosen: what NTP keeps is a hundredth of it, and
+// what DECNET's own times are rounded to on MySQL is half of it.
+const skewed = 2 * time.Second
+
+// soundDatabase is what there is to say about a database that works.
+func soundDatabase(ctx context.Context, db *database.DB) []finding {
+	const name = "database"
+	var all []finding
+	if db.PlainText() {
+		all = append(all, warn(name, db.Where()+" is reached without encryption", "add sslmode=verify-full to the URL"))
+	}
+	narrow, err := db.Narrow(ctx)
+	if narrow != "" {
+		all = append(all, warn(name, db.Where()+": "+narrow+": a decky whose name or configuration has other signs cannot be written",
+			"convert table fleet_deckies to utf8mb4, or a PostgreSQL database to UTF8"))
+	}
+	apart, err2 := db.Skew(ctx)
+	if apart.Abs() > skewed {
+		all = append(all, warn(name, fmt.Sprintf("the clock of %s is %s %s this host's; leases do not depend on it, times that others write do",
+			db.Where(), apart.Abs().Round(time.Second), aheadOr(apart > 0)), "synchronize both with NTP"))
+	}
+	if err = errors.Join(err, err2); err != nil {
+		all = append(all, warn(name, err.Error(), "see that the database can be reached"))
+	}
+	if len(all) == 0 {
+		all = append(all, ok(name, db.Where()+" has all tables, and may be written to"))
+	}
+	return all
+}
+
+func aheadOr(ahead bool) string {
+	if ahead {
+		return "ahead of"
+	}
+	return "behind"
 }
 
 func checkStateDir(_ context.Context, p patient) []finding {

@@ -66,6 +66,9 @@ func checkDaemon(_ context.Context, p patient) []finding {
 	if s.Version != version {
 		all = append(all, warn(name, "it is version "+s.Version+", this program "+version, "systemctl restart decnet-fleetd"))
 	}
+	if s.Role == "shadow" {
+		all = append(all, warn(name, "it is a shadow and writes nothing", "decnet-fleetd shadow tells what it saw; serve without --shadow writes"))
+	}
 	for _, c := range s.Components {
 		if slices.Contains([]string{"degraded", "down"}, c.State) {
 			all = append(all, fail(name, c.Component+" is "+c.State+": "+c.Detail, "see the line of the "+c.Component+" above, and the daemon's log"))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"unicode"
@@ -12,8 +13,8 @@ import (
 const maxCell = 256
 
 // maxLine bounds a line of a message, in characters: a refusal names the statements that would mend it. Chosen: the
-// longest of ours has about 900.
-const maxLine = 2048
+// longest statement that an administrator is to copy, five times.
+const maxLine = 4096
 
 // escape makes text from outside safe to print on one line of a terminal: whatever could move the cursor, colour,
 // reorder or hide text is shown as \x1b or \u202e. Names, states and reasons come from files, tables and containers.
@@ -76,3 +77,60 @@ func escapeJSON(doc []byte) []byte {
 }
 
 func unsafeInJSON(r rune) bool { return r != '\n' && r != '\t' && harmful(r) }
+
+// escapeLines does the same for a text that may have lines and tabs; most bounds each line.
+func escapeLines(s string, most int) string {
+	lines := strings.Split(strings.ReplaceAll(s, "\t", "  "), "\n")
+	for i := range lines {
+		lines[i] = escapeUpTo(lines[i], most)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// tidyJSON makes a log line safe to print: what a terminal obeys is escaped, long values are cut. A line that needs
+// neither is not copied.
+func tidyJSON(p []byte) []byte {
+	if len(p) > maxCell {
+		p = capJSON(p)
+	}
+	return escapeJSON(p)
+}
+
+// capJSON cuts the texts of a line of JSON, but for a stack, whose length is bounded where it is taken. A line that
+// cannot be read stays as it is.
+func capJSON(p []byte) []byte {
+	d := json.NewDecoder(bytes.NewReader(p))
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return p
+	}
+	b := []byte{'{'}
+	for d.More() {
+		key, err := d.Token()
+		var value json.RawMessage
+		if err != nil || d.Decode(&value) != nil {
+			return p
+		}
+		if len(b) > 1 {
+			b = append(b, ',')
+		}
+		name, err := json.Marshal(key)
+		if err != nil {
+			return p
+		}
+		b = append(append(append(b, name...), ':'), capText(key, value)...)
+	}
+	return append(b, "}\n"...)
+}
+
+// capText cuts a value that is a long text.
+func capText(key any, value json.RawMessage) json.RawMessage {
+	var text string
+	if key == "stack" || len(value) <= maxCell || json.Unmarshal(value, &text) != nil || utf8.RuneCountInString(text) <= maxCell {
+		return value
+	}
+	short, err := json.Marshal(string([]rune(text)[:maxCell]) + "…")
+	if err != nil {
+		return value
+	}
+	return short
+}

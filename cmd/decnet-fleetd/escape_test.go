@@ -37,7 +37,7 @@ func TestALongMessageKeepsItsRemedy(t *testing.T) {
 	if got := indent(text); !strings.HasSuffix(got, "  and what to do") {
 		t.Errorf("%q is cut", got)
 	}
-	if got := indent(strings.Repeat("x", 3000)); len(got) > maxLine+len("…") {
+	if got := indent(strings.Repeat("x", 6000)); len(got) > maxLine+len("…") {
 		t.Errorf("%d bytes of one line", len(got))
 	}
 	if got := oneLine("table a is missing\ntable b is missing\n"); got != "table a is missing; table b is missing" {

@@ -41,10 +41,13 @@ type herald struct {
 	ping  func(ctx context.Context) error // a round trip through the root supervisor
 	view  asker
 	store asker
+	reads func() int64  // what the reader of Docker's events has done so far; it may do nothing for a while
 	feed  time.Duration // between two feedings of the watchdog; 0: nobody watches
 	told  told
 	mute  string // why the manager could not be told; "" while it can
 	ill   string // why the watchdog is not fed; "" while it is
+
+	reader reader
 }
 
 // told is what the manager knows.
@@ -67,7 +70,7 @@ type (
 )
 
 // notify starts the herald where a service manager listens.
-func (n *node) notify(to *systemd.Notifier, log zerolog.Logger) {
+func (n *node) notify(to *systemd.Notifier, log zerolog.Logger, reads func() int64) {
 	if to == nil {
 		return
 	}
@@ -78,7 +81,7 @@ func (n *node) notify(to *systemd.Notifier, log zerolog.Logger) {
 	store := n.store.ref.Load()
 	n.sys.Spawn(supervise.Spec{Kind: "herald", ID: "systemd", Subsystem: true, New: func() supervise.Receiver {
 		// A third leaves room for one round trip that fails and another that takes its time.
-		return &herald{to: to, ping: n.sys.Ping, view: n.view, store: store, feed: timeout / 3}
+		return &herald{to: to, ping: n.sys.Ping, view: n.view, store: store, reads: reads, feed: timeout / 3}
 	}})
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -82,12 +83,22 @@ type scene struct {
 	view, store *answers
 	root        *answers
 	sys         *supervise.System
+	mute        atomic.Bool // the reader of events does nothing
+	done        atomic.Int64
+}
+
+// read is a reader that does something between any two looks, unless it is mute.
+func (s *scene) read() int64 {
+	if s.mute.Load() {
+		return s.done.Load()
+	}
+	return s.done.Add(1)
 }
 
 func herd(t *testing.T, feed time.Duration, story func(s *scene)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		s := &scene{manager: &listener{began: time.Now()}, view: &answers{a: messages.Status{Role: "starting"}}, store: &answers{a: int64(0)}, root: &answers{a: true}}
+		s := &scene{manager: &listener{began: time.Now()}, view: &answers{a: messages.Status{Role: "starting"}}, store: &answers{a: messages.StatementAge{Deadline: 10 * time.Second}}, root: &answers{a: true}}
 		sys, err := supervise.New(supervise.Config{Now: time.Now, Jitter: func() float64 { return 0.5 }, Log: zerolog.Nop()})
 		if err != nil {
 			t.Fatal(err)
@@ -98,7 +109,7 @@ func herd(t *testing.T, feed time.Duration, story func(s *scene)) {
 			return err
 		}
 		sys.Spawn(supervise.Spec{Kind: "herald", ID: "systemd", New: func() supervise.Receiver {
-			return &herald{to: s.manager, ping: ping, view: s.view, store: s.store, feed: feed}
+			return &herald{to: s.manager, ping: ping, view: s.view, store: s.store, feed: feed, reads: s.read}
 		}})
 		story(s)
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -183,6 +194,7 @@ func TestTheWatchdogIsFedOnlyIfAllAnswer(t *testing.T) {
 		"the view is silent":            func(s *scene) { s.view.set(nil) },
 		"the store is silent":           func(s *scene) { s.store.set(nil) },
 		"the store answers nonsense":    func(s *scene) { s.store.set("?") },
+		"a statement hangs":             func(s *scene) { s.store.set(messages.StatementAge{Age: 31 * time.Second, Deadline: 10 * time.Second}) },
 	} {
 		t.Run(claim, func(t *testing.T) {
 			herd(t, 10*time.Second, func(s *scene) {
@@ -197,7 +209,7 @@ func TestTheWatchdogIsFedOnlyIfAllAnswer(t *testing.T) {
 				}
 				s.root.set(true)
 				s.view.set(owner(1))
-				s.store.set(int64(3)) // work that waits is no fault
+				s.store.set(messages.StatementAge{Age: 29 * time.Second, Deadline: 10 * time.Second}) // waiting for a lock is no fault
 				pass(21 * time.Second)
 				if n := s.manager.count("WATCHDOG"); n < 8 {
 					t.Error("not fed again")
@@ -205,6 +217,28 @@ func TestTheWatchdogIsFedOnlyIfAllAnswer(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestTheWatchdogIsNotFedForADeadReaderOfEvents(t *testing.T) {
+	herd(t, 10*time.Second, func(s *scene) {
+		pass(65 * time.Second)
+		s.mute.Store(true)
+		pass(time.Minute)
+		if n := s.manager.count("WATCHDOG"); n < 13 {
+			t.Fatalf("fed %d times: a reader may be silent for a minute", n)
+		}
+		pass(10 * time.Second)
+		before := s.manager.count("WATCHDOG")
+		pass(time.Minute)
+		if n := s.manager.count("WATCHDOG"); n != before {
+			t.Errorf("fed %d times although the reader is dead", n-before)
+		}
+		s.mute.Store(false)
+		pass(21 * time.Second)
+		if n := s.manager.count("WATCHDOG"); n <= before {
+			t.Error("not fed again")
+		}
+	})
 }
 
 func TestAManagerThatWasDeafIsToldAgain(t *testing.T) {

@@ -20,9 +20,9 @@ type onceOptions struct{ DryRun bool }
 // whoever publishes next.
 const deliverWithin = 5 * time.Second
 
-// onceGC is the garbage collector's percentage for a process that lives for seconds: twice the default, for speed.
+// onceGC is the garbage collector's percentage for a process that lives for seconds: four times the default, for speed.
 // Source: measured at 10,000 deckies, an eighth of the processor time went into the collector.
-const onceGC = 200
+const onceGC = 400
 
 // deliverLook is how often it looks whether they have come. Chosen: an echo takes about a millisecond.
 const deliverLook = 2 * time.Millisecond
@@ -38,8 +38,8 @@ func runOnce(ctx context.Context, s config.Settings, o onceOptions, log zerolog.
 	if err != nil {
 		return messages.PassReport{}, err
 	}
-	defer func() { _ = p.db.Close() }() // everything committed is durable already
-	p.silent, p.dryRun = true, o.DryRun
+	defer func() { _ = p.db.Close() }()                 // everything committed is durable already
+	p.silent, p.dryRun, p.metrics = true, o.DryRun, nil // nobody will ask
 	debug.SetGCPercent(onceGC)
 	if !o.DryRun {
 		if err := firstCheck(ctx, p.db, s.CreateSchema, log); err != nil {
@@ -66,9 +66,13 @@ const passWithin = time.Minute
 func (n *node) pass(ctx context.Context, q messages.GetPass) (messages.PassReport, error) {
 	ctx, cancel := context.WithTimeout(ctx, passWithin)
 	defer cancel()
+	began := time.Now()
 	a, err := n.fleet.Ask(ctx, q)
 	if err != nil {
 		return messages.PassReport{}, err
+	}
+	if n.metrics != nil {
+		n.metrics.Reconciled(time.Since(began))
 	}
 	r, _ := a.(messages.PassReport)
 	return r, nil

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -52,72 +50,16 @@ func (s *syslog) Write(p []byte) (int, error) { return s.WriteLevel(zerolog.Info
 // WriteLevel writes one line. p is a line of JSON; what cannot be read is passed on as text.
 func (s *syslog) WriteLevel(level zerolog.Level, p []byte) (int, error) {
 	e := readLine(p)
-	line := fmt.Sprintf("<%d>1 %s %s decnet-fleetd %d %s - %s\n", facility+severity(level), e.time, s.host, s.pid, e.id, e.text)
+	id := "decnet.fleetd" // or decnet.fleetd.<kind of actor>
+	if actor := e.get("actor"); actor != "" {
+		kind, _, _ := strings.Cut(actor, "/")
+		id += "." + word(kind)
+	}
+	line := fmt.Sprintf("<%d>1 %s %s decnet-fleetd %d %s - %s\n", facility+severity(level), syslogTime(e.time), s.host, s.pid, id, e.text())
 	if _, err := io.WriteString(s.out, line); err != nil {
 		return 0, err
 	}
 	return len(p), nil
-}
-
-// logLine is a line of JSON in the order of its fields.
-type logLine struct {
-	time string
-	id   string // decnet.fleetd, or decnet.fleetd.<kind of actor>
-	text string
-}
-
-func readLine(p []byte) logLine {
-	e := logLine{time: "-", id: "decnet.fleetd"}
-	var message string
-	var fields strings.Builder
-	d := json.NewDecoder(bytes.NewReader(p))
-	d.UseNumber()
-	if t, err := d.Token(); err != nil || t != json.Delim('{') {
-		e.text = escape(string(bytes.TrimSpace(p)))
-		return e
-	}
-	for d.More() {
-		key, err := d.Token()
-		var value any
-		if err != nil || d.Decode(&value) != nil {
-			break
-		}
-		switch text := plain(value); key {
-		case zerolog.TimestampFieldName:
-			e.time = syslogTime(text)
-		case zerolog.LevelFieldName:
-		case zerolog.MessageFieldName:
-			message = text
-		case "actor":
-			kind, _, _ := strings.Cut(text, "/")
-			e.id += "." + word(kind)
-			fallthrough
-		default:
-			fmt.Fprintf(&fields, " %s=%s", word(fmt.Sprint(key)), quoteField(text))
-		}
-	}
-	e.text = escape(message) + fields.String()
-	return e
-}
-
-func plain(v any) string {
-	if s, is := v.(string); is {
-		return s
-	}
-	raw, err := json.Marshal(v)
-	if err != nil {
-		return "?"
-	}
-	return string(raw)
-}
-
-// quoteField keeps the end of a value visible.
-func quoteField(s string) string {
-	e := escape(s)
-	if e == "" || strings.ContainsAny(e, " \"=") {
-		return `"` + strings.ReplaceAll(e, `"`, `\"`) + `"`
-	}
-	return e
 }
 
 // syslogTime writes the zone of UTC as DECNET does.

@@ -68,6 +68,8 @@ func (s standIn) Ask(_ context.Context, question any) (any, error) {
 		return s.deckies, nil
 	case messages.ApproveDeletes:
 		return s.approve(q), nil
+	case messages.ReloadSettings:
+		return s.reload(), nil
 	}
 	return messages.PassReport{Inserted: 2}, nil
 }
@@ -120,6 +122,15 @@ func (s standIn) approve(q messages.ApproveDeletes) messages.ApproveReply {
 		return messages.ApproveReply{}
 	}
 	return messages.ApproveReply{Held: true, Names: heldNames, Hash: "abc123", Accepted: q.Hash == "abc123", NeedReads: 3, ReleaseAt: longAgo}
+}
+
+// reload: the daemon of a sick fleet does not accept what it reads.
+func (s standIn) reload() messages.ReloadReport {
+	if len(s.status.Held) > 0 {
+		return messages.ReloadReport{Rejected: []messages.Fault{{Where: "interval (env FLEETD_INTERVAL)", What: "is never", Remedy: "take it out"}}}
+	}
+	return messages.ReloadReport{Changed: []messages.SettingChange{{Key: "log-level", From: "info", To: "debug"}},
+		Restart: []messages.SettingChange{{Key: "host-uuid", From: "local", To: "h2"}}}
 }
 
 // sickFleet also has names that attack a terminal.

@@ -25,7 +25,9 @@ const stopWithin = 800 * time.Millisecond
 const startWithin = time.Minute
 
 // runServe is the daemon: it returns nil after a stop that was asked for.
-func runServe(ctx context.Context, s config.Settings, log zerolog.Logger) error {
+func runServe(ctx context.Context, s config.Settings, log zerolog.Logger, r *reloader) error {
+	heard := listenForSignals() // before anything takes time: an unheard SIGHUP ends a process
+	defer heard.stop()
 	ctx, cancel := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer cancel()
 	sd := systemd.Open()
@@ -35,15 +37,17 @@ func runServe(ctx context.Context, s config.Settings, log zerolog.Logger) error 
 	}
 	defer lock.release()
 	feed := console.NewFeed(0, time.Now().UnixMicro()) // grows over restarts, so that a follower keeps its place
-	p, err := prepare(s, feed, log)
+	p, err := prepare(s, loggedFeed{feed, log}, log)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = p.db.Close() }() // everything committed is durable already
-	if err := firstCheck(ctx, p.db, s.CreateSchema, log); err != nil {
-		return err
+	if !s.Shadow {                      // that one makes no tables, and a table it cannot read it says with its status
+		if err := firstCheck(ctx, p.db, s.CreateSchema, log); err != nil {
+			return err
+		}
 	}
-	d := &daemon{settings: s, feed: feed, log: log, asked: make(chan string, 1), sd: sd}
+	d := &daemon{settings: s, feed: feed, log: log, asked: make(chan string, 1), sd: sd, reloader: r, signals: heard}
 	return d.run(ctx, p)
 }
 
@@ -74,6 +78,8 @@ type daemon struct {
 	log      zerolog.Logger
 	asked    chan string // why we were asked to stop
 	sd       *systemd.Notifier
+	reloader *reloader
+	signals  *signals
 }
 
 func (d *daemon) run(ctx context.Context, p parts) error {
@@ -89,12 +95,16 @@ func (d *daemon) run(ctx context.Context, p parts) error {
 		return err
 	}
 	n.thrift()
+	d.reloadable(n)
+	d.obey(n)
 	if err := d.servers(ctx, n); err != nil {
 		return errors.Join(err, d.end(n))
 	}
-	n.notify(d.sd, d.log)
+	n.watchLoops()
+	n.firstPass()
+	n.notify(d.sd, d.log, p.reads)
 	d.log.Info().Str("version", version).Str("host", p.hostUUID).Str("state_file", d.settings.StateFile).
-		Str("database", p.db.Where()).Str("control", d.settings.ControlSocket).Msg("decnet-fleetd started")
+		Str("database", p.db.Where()).Str("control", d.settings.ControlSocket).Bool("shadow", d.settings.Shadow).Msg("decnet-fleetd started")
 	return errors.Join(d.wait(ctx, n), d.end(n))
 }
 
@@ -128,7 +138,7 @@ func (d *daemon) end(n *node) error {
 
 // broker makes the bus itself where the settings say so. Its socket must be there before the first link looks for it.
 func (d *daemon) broker(ctx context.Context) (serves, error) {
-	if d.settings.Bus != config.BusEmbedded {
+	if d.settings.Bus != config.BusEmbedded || d.settings.Shadow {
 		return nil, nil
 	}
 	srv, err := bus.Listen(ctx, bus.ServerConfig{Path: d.settings.BusSocket, Group: "decnet", Now: time.Now, Log: d.log})
@@ -145,7 +155,7 @@ func (d *daemon) servers(ctx context.Context, n *node) error {
 		return err
 	}
 	control, err := console.Listen(ctx, console.Config{Path: d.settings.ControlSocket, Group: "decnet", Backend: backend{n}, Feed: d.feed, Now: time.Now,
-		Node: d.settings.HostUUID, Log: d.log, Pages: faces})
+		Node: d.settings.HostUUID, Log: d.log, Metrics: n.metrics.Handler(), Pages: faces})
 	if err != nil {
 		return configFault(err)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/decnet/decnet-fleetd/adapters/bus"
 	"github.com/decnet/decnet-fleetd/adapters/config"
+	"github.com/decnet/decnet-fleetd/adapters/journal"
 	"github.com/decnet/decnet-fleetd/adapters/statefile"
 )
 
@@ -38,7 +39,7 @@ var settingFlags = []settingFlag{
 	{name: "bus-stop", kind: "obey|ignore", usage: "what to do when DECNET's panel says stop (default obey) [FLEETD_BUS_STOP]"},
 	{name: "bus-replay", kind: "duration", usage: "send the last moments again after a reconnect (default off) [FLEETD_BUS_REPLAY]"},
 	{name: "log-level", kind: "level", usage: "trace, debug, info, warn or error (default info) [FLEETD_LOG_LEVEL]"},
-	{name: "log-format", kind: "format", usage: "json, console or rfc5424 (default console on a terminal, else json) [FLEETD_LOG_FORMAT]"},
+	{name: "log-format", kind: "format", usage: "json, console, rfc5424 or journal (default journal under systemd, console on a terminal, else json) [FLEETD_LOG_FORMAT]"},
 }
 
 // rawFlag keeps a flag's text.
@@ -86,7 +87,7 @@ func (a *app) machine(client bool) config.Input {
 	}
 	return config.Input{
 		Flags: a.given, LookupEnv: os.LookupEnv, ReadFile: readFile, Probe: probe, Exists: exists, Writable: writable,
-		WorkDir: dir, Home: homeDir(), Root: os.Geteuid() == 0, Terminal: a.errTTY, Client: client,
+		WorkDir: dir, Home: homeDir(), Root: os.Geteuid() == 0, Terminal: a.errTTY, Journal: journal.IsStderr(), Client: client,
 		BusSocket: busLocator("").Socket(),
 	}
 }

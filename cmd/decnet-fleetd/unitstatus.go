@@ -11,7 +11,7 @@ import (
 // isReady: the first pass is over, or another process makes it, or the database keeps it from beginning. An outage
 // makes the daemon degraded; without a READY=1 the service manager would end it.
 func isReady(s messages.Status) bool {
-	if s.Role == "owner" || s.Role == "standby" {
+	if s.Role == "owner" || s.Role == "standby" || s.Role == "shadow" {
 		return true
 	}
 	// Without the file or Docker a pass is made all the same; without the database there is no lease, and no role.

@@ -71,6 +71,9 @@ func (a *app) withDatabase(ctx context.Context, done string, do func(context.Con
 		if sql := database.Statements(err); len(sql) > 0 {
 			return configFault(fmt.Errorf("%w; statements for whoever may run them:\n%s;", err, strings.Join(sql, ";\n")))
 		}
+		if e, ok := errors.AsType[*database.Error](err); ok && !database.Retryable(e) {
+			return configFault(err) // as `serve` would end
+		}
 		return err
 	}
 	return a.show(listing{

@@ -2,7 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
+	"fmt"
+	"time"
 
 	"github.com/decnet/decnet-fleetd/actors/supervise"
 	"github.com/decnet/decnet-fleetd/messages"
@@ -15,8 +16,13 @@ func (h *herald) trip(c *supervise.Ctx) {
 		return
 	}
 	began := c.Now()
+	var late error
+	h.reader, late = isReaderWell(h.reader, h.reads(), began)
 	c.Go("round trip", func(ctx context.Context) {
 		err := h.roundTrip(ctx)
+		if err == nil {
+			err = late
+		}
 		if err == nil {
 			err = h.to.Watchdog()
 		}
@@ -34,11 +40,48 @@ func (h *herald) roundTrip(ctx context.Context) error {
 	if _, err := h.view.Ask(ctx, messages.GetStatus{}); err != nil {
 		return err
 	}
-	a, err := h.store.Ask(ctx, messages.GetQuiesced{})
-	if _, ok := a.(int64); err == nil && !ok {
-		return errors.New("the store does not know what it waits for")
+	a, err := h.store.Ask(ctx, messages.GetStatementAge{})
+	if err != nil {
+		return err
 	}
-	return err
+	return isStoreWell(a)
+}
+
+// overdue is how long a statement may outlive its own deadline. Source: the design; a driver gives up within a second,
+// and what still has not come back by then waits inside the driver for something that will not happen.
+const overdue = 20 * time.Second
+
+// isStoreWell: a store that waits for a lock is well, however many others wait with it.
+func isStoreWell(answer any) error {
+	m, ok := answer.(messages.StatementAge)
+	switch {
+	case !ok:
+		return fmt.Errorf("the store answers with a %T", answer)
+	case m.Age > m.Deadline+overdue:
+		return fmt.Errorf("the database has not answered a statement for %s, whose deadline is %s", m.Age.Round(time.Second), m.Deadline)
+	}
+	return nil
+}
+
+// readerPatience is how long the event reader may do nothing at all. Source: it lists at least every 28 s, a call takes
+// at most 5 s, a retry comes after at most 5 s; as much again, before it counts as dead.
+const readerPatience = time.Minute
+
+// reader is what the watchdog knows of the event reader: how much it has done, and since when it has not done more.
+type reader struct {
+	done  int64
+	since time.Time
+}
+
+// isReaderWell folds a look at what the reader has done.
+func isReaderWell(r reader, done int64, now time.Time) (reader, error) {
+	if r.since.IsZero() || done != r.done {
+		return reader{done, now}, nil
+	}
+	if idle := now.Sub(r.since); idle > readerPatience {
+		return r, fmt.Errorf("the reader of Docker's events has done nothing for %s", idle.Round(time.Second))
+	}
+	return r, nil
 }
 
 func (h *herald) fed(c *supervise.Ctx, m fed) {

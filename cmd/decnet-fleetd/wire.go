@@ -24,6 +24,7 @@ import (
 	"github.com/decnet/decnet-fleetd/adapters/database"
 	"github.com/decnet/decnet-fleetd/adapters/deckyconfig"
 	"github.com/decnet/decnet-fleetd/adapters/docker"
+	"github.com/decnet/decnet-fleetd/adapters/metrics"
 	"github.com/decnet/decnet-fleetd/adapters/statefile"
 	"github.com/decnet/decnet-fleetd/messages"
 )
@@ -62,6 +63,12 @@ type node struct {
 	store     *post
 	fleetPost *post
 	lease     *heldLease
+	board     *view.Board
+	metrics   *metrics.Metrics             // nil: nothing is measured
+	passed    atomic.Bool                  // the first complete pass is over
+	shadow    *supervise.Ref               // nil but in a shadow
+	interval  atomic.Int64                 // between two audits, in nanoseconds
+	reload    func() messages.ReloadReport // nil: this process does not
 }
 
 // parts are the adapters and values a node is made of.
@@ -87,8 +94,14 @@ type parts struct {
 	// What is done about control messages and other reconcilers.
 	ignoreStop, takeover bool
 
-	counters func() map[string]int64
-	stats    *publisher.Stats
+	counters    func() map[string]int64
+	stats       *publisher.Stats
+	metrics     *metrics.Metrics // nil: nothing is measured
+	board       *view.Board
+	answerTimes *answerTimes // when sources last answered
+	crew        *crew        // who works, for the metrics
+	shadow      bool         // a dry run that goes on, compared with what another reconciler does
+	reads       func() int64 // what the reader of Docker's events has done so far
 }
 
 // Mailboxes. The store's and the fleet's must hold a message of every decky; a decky's orders and replies are one each.
@@ -99,22 +112,32 @@ const (
 
 // assemble starts all actors. It connects to nothing: that is the sources' business.
 func assemble(p parts) (*node, error) {
-	n := &node{lease: &heldLease{Leases: p.db, init: p.init}, fleetPost: &post{}, store: &post{}}
+	n := &node{lease: &heldLease{Leases: sabotaged(p.leases(), p.stateDir), init: p.init}, fleetPost: &post{}, store: &post{}, board: p.board, metrics: p.metrics}
+	n.interval.Store(int64(p.interval))
 	viewPost, publisherPost, pulsePost := &post{}, &post{}, &post{}
 	sys, err := supervise.New(supervise.Config{Now: time.Now, Jitter: mathrand.Float64, Log: p.log,
-		OnEvent: func(e supervise.Event) { onEvent(e, n.fleetPost, viewPost) }})
+		OnEvent: func(e supervise.Event) {
+			onEvent(e, n.fleetPost, viewPost)
+			p.supervised(e)
+		}})
 	if err != nil {
 		return nil, fmt.Errorf("start actors: %w", err)
 	}
 	n.sys = sys
+	if p.crew != nil {
+		p.crew.sys.Store(sys)
+	}
 	began := time.Now()
-	n.view = sys.Spawn(supervise.Spec{Kind: "view", ID: "view", Subsystem: true, Mailbox: viewBox, New: func() supervise.Receiver {
+	n.view = sys.Spawn(supervise.Spec{Kind: "view", ID: "view", Subsystem: true, Mailbox: viewBox, New: p.metered("view", func() supervise.Receiver {
 		return view.New(view.Config{HostUUID: p.hostUUID, Version: version, Instance: p.instance, PID: os.Getpid(), Feed: p.feed, Started: began,
 			Reporters: []view.Teller{n.fleetPost, n.store, publisherPost},
-			Actors:    func() map[string]supervise.Stats { return deckyStats(sys) }, Extra: p.counters})
-	}})
+			Actors:    func() map[string]supervise.Stats { return deckyStats(sys) }, Extra: p.counters, Board: p.board})
+	})})
 	viewPost.ref.Store(n.view)
-	if !p.dryRun { // a dry run writes nothing, not even a lease
+	switch {
+	case p.shadow:
+		n.watch(p)
+	case !p.dryRun: // a dry run writes nothing, not even a lease
 		n.delivery(p, publisherPost, pulsePost)
 	}
 	n.sources(p)
@@ -125,10 +148,10 @@ func assemble(p parts) (*node, error) {
 func (n *node) delivery(p parts, publisherPost, pulsePost *post) {
 	if p.dialer != nil {
 		n.publisher = n.sys.Spawn(supervise.Spec{Kind: "publisher", ID: "publisher", Group: "delivery", Subsystem: true, Mailbox: bigMailbox,
-			New: func() supervise.Receiver {
-				return publisher.New(publisher.Config{Outbox: p.db, Dialer: p.dialer, Store: n.store, Pulse: pulsePost, View: n.view,
+			New: p.metered("publisher", func() supervise.Receiver {
+				return publisher.New(publisher.Config{Outbox: p.outbox(), Dialer: p.links(), Store: n.store, Pulse: pulsePost, View: n.view,
 					Instance: p.instance, Jitter: mathrand.Float64, Policy: publisher.Policy{Replay: p.replay}, Stats: p.stats})
-			}})
+			})})
 		publisherPost.ref.Store(n.publisher)
 	}
 	var publish, beat store.Teller = nowhere{}, nowhere{}
@@ -137,16 +160,16 @@ func (n *node) delivery(p parts, publisherPost, pulsePost *post) {
 	}
 	if n.publisher != nil && !p.silent {
 		beat = pulsePost
-		pulsePost.ref.Store(n.sys.Spawn(supervise.Spec{Kind: "pulse", ID: "pulse", Subsystem: true, New: func() supervise.Receiver {
+		pulsePost.ref.Store(n.sys.Spawn(supervise.Spec{Kind: "pulse", ID: "pulse", Subsystem: true, New: p.metered("pulse", func() supervise.Receiver {
 			return pulse.New(pulse.Config{Publisher: publisherPost, Store: n.store, View: n.view, Stop: p.stop, IgnoreStop: p.ignoreStop,
 				Takeover: p.takeover, Instance: p.instance, Version: version, HostUUID: p.hostUUID})
-		}}))
+		})}))
 	}
 	n.store.ref.Store(n.sys.Spawn(supervise.Spec{Kind: "store", ID: "store", Group: "delivery", Subsystem: true, Mailbox: bigMailbox,
-		New: func() supervise.Receiver {
-			return store.New(store.Config{Rows: p.db, Leases: n.lease, Fleet: n.fleetPost, Publisher: publish, Pulse: beat, View: n.view,
+		New: p.metered("store", func() supervise.Receiver {
+			return store.New(store.Config{Rows: p.rows(), Leases: n.lease, Fleet: n.fleetPost, Publisher: publish, Pulse: beat, View: n.view,
 				BootID: p.bootID, StateDir: p.stateDir, Jitter: mathrand.Float64})
-		}}))
+		})}))
 }
 
 // sources starts the fleet and the three actors that feed it.
@@ -159,23 +182,23 @@ func (n *node) sources(p parts) {
 	}
 	child := n.children(p)
 	n.fleet = n.sys.Spawn(supervise.Spec{Kind: "fleet", ID: "fleet", Group: "sources", Subsystem: true, Mailbox: bigMailbox,
-		New: func() supervise.Receiver {
-			return fleet.New(fleet.Config{HostUUID: p.hostUUID, Recode: deckyconfig.Recode, Sources: tellers, Store: n.store, View: n.view, NewID: newID,
-				Staff: n.staff, Audit: p.interval, Child: child})
-		}})
+		New: p.metered("fleet", func() supervise.Receiver {
+			return fleet.New(fleet.Config{HostUUID: p.hostUUID, Recode: deckyconfig.Recode, Sources: tellers, Store: n.store, View: n.audience(), NewID: newID,
+				Staff: n.staff, Audit: time.Duration(n.interval.Load()), Child: child})
+		})})
 	n.fleetPost.ref.Store(n.fleet)
 	for s, o := range map[messages.Source]struct {
 		component string
 		observer  source.Observer
 	}{
-		messages.SourceDeclared: {"file", p.file},
-		messages.SourceRecorded: {"database", p.db.Recorded()},
+		messages.SourceDeclared: {"file", p.told(p.file)},
+		messages.SourceRecorded: {"database", p.told(p.db.Recorded())},
 		messages.SourceObserved: {"docker", p.docker},
 	} {
 		posts[s].ref.Store(n.sys.Spawn(supervise.Spec{Kind: "source", ID: string(s), Group: "sources", Subsystem: true, Mailbox: bigMailbox,
-			New: func() supervise.Receiver {
+			New: p.metered("source", func() supervise.Receiver {
 				return source.New(source.Config{Source: s, Observer: o.observer, Fleet: n.fleetPost, View: n.view, Component: o.component})
-			}}))
+			})}))
 	}
 }
 
@@ -192,10 +215,11 @@ func (n *node) staff() []string {
 
 // children makes the deckies. What they share is made once: there are thousands of them.
 func (n *node) children(p parts) func(name string) supervise.Spec {
-	shared := decky.Config{HostUUID: p.hostUUID, Fleet: n.fleetPost, Store: n.store, View: n.view, NewID: newID, Policy: decky.DefaultPolicy()}
+	shared := decky.Config{HostUUID: p.hostUUID, Fleet: n.fleetPost, Store: n.store, View: n.audience(), NewID: newID, Policy: decky.DefaultPolicy()}
 	shared.Policy.DryRun = p.dryRun
+	meter := p.meter("decky") // one for all of them
 	return func(name string) supervise.Spec {
-		return supervise.Spec{Kind: "decky", ID: name, Mailbox: 64, New: func() supervise.Receiver { return decky.New(name, &shared) }}
+		return supervise.Spec{Kind: "decky", ID: name, Mailbox: 64, New: func() supervise.Receiver { return onMeter(decky.New(name, &shared), meter) }}
 	}
 }
 

@@ -57,7 +57,7 @@ func (p *Pages) overview(r *http.Request, _ Who) (content, error) {
 	if n := len(d.Attention); n > 2*most {
 		d.Attention, d.More = d.Attention[:2*most], n-2*most
 	}
-	d.Bar = shareBar(d.Shares)
+	d.Bar = shareBar(d.Shares, p.cfg.Escape)
 	p.remember(ctx, st, deckies, actors)
 	d.Figures = p.figures(st, actors, perBucket(events.Items, now, pastShown, 60))
 	d.Latest = newest(events.Items, 8)

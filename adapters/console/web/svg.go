@@ -70,8 +70,8 @@ func bars(values []float64, label string) template.HTML {
 	return d.html()
 }
 
-// share draws the fleet as one bar, a part for each state.
-func shareBar(all []share) template.HTML {
+// shareBar draws the fleet as one bar, a part for each state.
+func shareBar(all []share, escape func(string) string) template.HTML {
 	var d drawing
 	total := 0
 	for _, s := range all {
@@ -81,7 +81,7 @@ func shareBar(all []share) template.HTML {
 	x := 0.0
 	for _, s := range all {
 		w := float64(s.Count) / float64(max(1, total)) * 1000
-		d.f(`<rect class="st-%s" x="%.2f" width="%.2f" height="10"><title>%s</title></rect>`, class(s.State), x, w, s.State+" "+grouped(int64(s.Count)))
+		d.f(`<rect class="st-%s" x="%.2f" width="%.2f" height="10"><title>%s</title></rect>`, class(s.State), x, w, escape(s.State)+" "+grouped(int64(s.Count)))
 		x += w
 	}
 	d.f(`</svg>`)
