@@ -81,7 +81,7 @@ func (g *Gate) add(to map[[32]byte]time.Time, most int, life time.Duration) stri
 // ServeHTTP lets a request with a session through.
 func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
-	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Referrer-Policy", "same-origin") // "no-referrer" would make the origin of forms null
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	if !g.ours(r) {

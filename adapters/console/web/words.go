@@ -20,7 +20,7 @@ func functions(escape func(string) string, now func() time.Time) template.FuncMa
 		"t": escape, "tone": tone, "glyph": glyph, "age": func(m messages.Moment) string { return since(m, now()) },
 		"span": span, "bytes": byteSize, "clock": clock, "stamp": stamp, "n": grouped, "n0": func(i int) string { return grouped(int64(i)) },
 		"nu": func(i uint64) string { return grouped(int64(min(i, math.MaxInt64))) }, //nolint:gosec // bounded
-		"at": with, "rows": func() template.HTML { return rowsHere }, "id": deckyPath, "pid": actorPath, "order": orderPath, "join": strings.Join, "rate": rate, "lower": strings.ToLower,
+		"at": with, "class": class, "rows": func() template.HTML { return rowsHere }, "id": deckyPath, "pid": actorPath, "order": orderPath, "join": strings.Join, "rate": rate, "lower": strings.ToLower,
 		"list": func(items ...string) []string { return items }, "dict": dict, "title": title, "lines": escapeLines(escape),
 		"add": func(a, b int) int { return a + b }, "has": func(all []string, s string) bool { return slices.Contains(all, s) },
 	}
