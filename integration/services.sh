@@ -8,6 +8,7 @@
 #   services.sh tools                              install the C compiler that Go's race detector needs, systemd-analyze and tmux
 #   services.sh halt|kill NAME                     for the tests: end postgres or mariadb (kill: as kill -9 does), keep its data
 #   services.sh resume NAME [OPTION...]            for the tests: start it again on the same port, with more options of the server
+#   services.sh browser                            install Chromium for the tests of the console's pages
 #   services.sh reap NAME                          for the tests: end the engine below engines/NAME and what it left
 #
 # Everything lives below one directory: $IT_DIR, else ${TMPDIR:-/tmp}/decnet-fleetd-it. Sockets are unix sockets in
@@ -193,6 +194,11 @@ tools() {
   need tmux tmux || [ "${CI:-}" != true ]
 }
 
+# browser: without it the tests of the console's pages skip, but in CI.
+browser() {
+  command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || need chromium chromium || [ "${CI:-}" != true ]
+}
+
 # own makes the directory, takes the lock, and refuses a directory that somebody else prepared.
 own() {
   mkdir -p -m 0755 "$DIR"
@@ -216,6 +222,7 @@ main() {
       "${verb}_$name" "$@" ;;
     reap) [ ! -d "$DIR/engines/${1:?}" ] || reap_engine "$DIR/engines/$1" ;;
     tools) own; tools ;;
+    browser) own; browser ;;
     *) sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}" >&2; exit 64 ;;
   esac
 }

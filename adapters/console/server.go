@@ -43,7 +43,8 @@ type Config struct {
 	Now     func() time.Time // for deadlines
 	Spawn   func(func())     // starts a guarded goroutine; nil is a plain one
 	Log     zerolog.Logger
-	Metrics http.Handler // serves /metrics; nil: there are none
+	Pages   func(api http.Handler) http.Handler // makes what answers beside the API; nil: nothing does
+	Metrics http.Handler                        // serves /metrics; nil: there are none
 }
 
 // Server is the control socket.
@@ -127,6 +128,7 @@ func (s *Server) unlink() {
 // handler checks what holds for every request before it is routed.
 func (s *Server) handler() http.Handler {
 	mux := s.routes()
+	pages := s.pages(mux)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.allowWriting(w, writeWait)
 		h := w.Header()
@@ -137,6 +139,10 @@ func (s *Server) handler() http.Handler {
 		if !localHost(r.Host) || !localOrigin(r.Header.Get("Origin")) {
 			refuse(w, http.StatusForbidden, Permission, "the request names another host or comes from another site",
 				"use http://localhost over the socket: curl --unix-socket "+s.cfg.Path+" http://localhost/v1/status")
+			return
+		}
+		if pages != nil && !ofAPI(r.URL.Path) {
+			pages.ServeHTTP(w, r)
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)

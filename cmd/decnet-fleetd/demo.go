@@ -29,8 +29,11 @@ type demoOptions struct {
 
 // runDemo runs a whole host in a directory of its own and takes everything away again at the end.
 func runDemo(ctx context.Context, o demoOptions, log zerolog.Logger) (err error) {
-	ctx, cancel := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE) // a closed terminal or pipe cleans up too
+	ctx, cancel := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP) // a closed terminal cleans up too
 	defer cancel()
+	// So does a closed pipe, but that of our own output only: the signal also comes when a browser leaves.
+	signal.Ignore(syscall.SIGPIPE)
+	o.Out = lastWord{o.Out, cancel}
 	dir, err := os.MkdirTemp("", "fleetd-demo-")
 	if err != nil {
 		return fmt.Errorf("make a directory for the demo: %w (set TMPDIR to one you may write to)", err)
@@ -46,6 +49,21 @@ func runDemo(ctx context.Context, o demoOptions, log zerolog.Logger) (err error)
 		return err
 	}
 	return d.run(ctx, stage)
+}
+
+// lastWord ends the demo when nobody can read what it says any more.
+type lastWord struct {
+	to  io.Writer
+	end context.CancelFunc
+}
+
+// Write passes on.
+func (w lastWord) Write(b []byte) (int, error) {
+	n, err := w.to.Write(b)
+	if err != nil {
+		w.end()
+	}
+	return n, err
 }
 
 // demo is one demonstration.
@@ -129,8 +147,9 @@ func (d *demo) hints(stage engineStage, s config.Settings) {
 	name := d.deckies[0].Name + "-" + d.deckies[0].Services[0]
 	fmt.Fprintf(d.o.Out, "\nNow kill something, from another terminal:\n\n  %s\n", stage.kill(name))
 	fmt.Fprintf(d.o.Out, "\nand bring it back:\n\n  %s\n", stage.start(name))
-	fmt.Fprintf(d.o.Out, "\nLook around:\n\n  %s status --control-socket %s\n  %s deckies --control-socket %s\n",
-		os.Args[0], s.ControlSocket, os.Args[0], s.ControlSocket)
+	fmt.Fprintf(d.o.Out, "\nLook around:\n\n  %s status --control-socket %s\n  %s deckies --control-socket %s\n"+
+		"  %s console --control-socket %s\n  %s console --web --control-socket %s\n",
+		os.Args[0], s.ControlSocket, os.Args[0], s.ControlSocket, os.Args[0], s.ControlSocket, os.Args[0], s.ControlSocket)
 	fmt.Fprintf(d.o.Out, "\nOr edit %s. Ctrl-C ends the demo.\n\nTransitions, as the bus has them:\n", s.StateFile)
 }
 

@@ -150,8 +150,12 @@ func (d *daemon) broker(ctx context.Context) (serves, error) {
 
 // servers run in actors of their own: a panic in a handler restarts the one, not the daemon.
 func (d *daemon) servers(ctx context.Context, n *node) error {
+	faces, err := pages(backend{n}, d.feed, d.settings.HostUUID, d.log)
+	if err != nil {
+		return err
+	}
 	control, err := console.Listen(ctx, console.Config{Path: d.settings.ControlSocket, Group: "decnet", Backend: backend{n}, Feed: d.feed, Now: time.Now,
-		Node: d.settings.HostUUID, Log: d.log, Metrics: n.metrics.Handler()})
+		Node: d.settings.HostUUID, Log: d.log, Metrics: n.metrics.Handler(), Pages: faces})
 	if err != nil {
 		return configFault(err)
 	}

@@ -23,6 +23,8 @@ type consoleOptions struct {
 	screen string
 	width  int
 	height int
+	web    bool
+	listen string
 }
 
 func (a *app) consoleVerb() *cobra.Command {
@@ -31,11 +33,19 @@ func (a *app) consoleVerb() *cobra.Command {
 		Use:   "console",
 		Short: "Look into the running daemon in a terminal",
 		Long: "Open the console: deckies, actors, events, crashes, dead letters, the runtime and the audit, live. ? lists the keys. A daemon that is\n" +
-			"restarted is found again. --once prints one screen and ends; where stdout is no terminal, or TERM is dumb, that is what happens.",
-		Example:     "  decnet-fleetd console\n  decnet-fleetd console --screen actors\n  decnet-fleetd console --once --ascii --width 100",
+			"restarted is found again. --once prints one screen and ends; where stdout is no terminal, or TERM is dumb, that is what happens.\n\n" +
+			"--web shows it in a browser on this machine: it prints a link that lets one browser in, once, within a minute, and passes the\n" +
+			"browser's requests to the daemon as you. From elsewhere, forward the socket instead:\n" +
+			"ssh -L 8844:/run/decnet-fleetd/control.sock HOST, and open http://localhost:8844.",
+		Example:     "  decnet-fleetd console\n  decnet-fleetd console --screen actors\n  decnet-fleetd console --once --ascii --width 100\n  decnet-fleetd console --web",
 		Args:        cobra.NoArgs,
 		Annotations: heeding(heedsClient),
-		RunE:        func(c *cobra.Command, _ []string) error { return a.console(c.Context(), o) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			if o.web {
+				return a.consoleWeb(c.Context(), o.listen)
+			}
+			return a.console(c.Context(), o)
+		},
 	}
 	f := c.Flags()
 	f.BoolVar(&o.once, "once", false, "print one screen and end")
@@ -43,6 +53,8 @@ func (a *app) consoleVerb() *cobra.Command {
 	f.StringVar(&o.screen, "screen", "deckies", "the first screen: deckies, actors, events, crashes, deadletters, runtime or audit")
 	f.IntVar(&o.width, "width", 0, "columns of --once (default those of the terminal, or 120)")
 	f.IntVar(&o.height, "height", 0, "lines of --once (default those of the terminal, or 40)")
+	f.BoolVar(&o.web, "web", false, "show it in a browser on this machine")
+	f.StringVar(&o.listen, "listen", "127.0.0.1:0", "loopback address and port of --web; port 0 is a free one")
 	return c
 }
 

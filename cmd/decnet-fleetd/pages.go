@@ -1,0 +1,60 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/decnet/decnet-fleetd/adapters/console"
+	"github.com/decnet/decnet-fleetd/adapters/console/web"
+	"github.com/decnet/decnet-fleetd/messages"
+)
+
+// pages makes the console's pages over the API. The two questions every page has, and whose answers are long, are put to
+// the daemon directly.
+func pages(b console.Backend, feed *console.Feed, node string, log zerolog.Logger) (func(api http.Handler) http.Handler, error) {
+	late := &lateHandler{}
+	p, err := web.New(web.Config{Model: web.OverAPI(late, web.Shortcuts{
+		Deckies: func(ctx context.Context) ([]messages.DeckyStatus, error) { return askDeckies(ctx, b) },
+		Events:  func(q web.EventQuery) web.EventPage { return eventPage(feed, q) },
+	}), Now: time.Now, Escape: escape, Node: node, Log: log})
+	if err != nil {
+		return nil, fmt.Errorf("make the console's pages: %w", err)
+	}
+	return func(api http.Handler) http.Handler {
+		late.Handler = api
+		return p
+	}, nil
+}
+
+// lateHandler is the API, which is there after the pages that ask it.
+type lateHandler struct{ http.Handler }
+
+// deckiesWait is as long as the API waits for the same answer.
+const deckiesWait = 2 * time.Second
+
+func askDeckies(ctx context.Context, b console.Backend) ([]messages.DeckyStatus, error) {
+	ctx, cancel := context.WithTimeout(ctx, deckiesWait)
+	defer cancel()
+	a, err := b.Ask(ctx, messages.GetDeckies{})
+	if err != nil {
+		return nil, err
+	}
+	all, ok := a.([]messages.DeckyStatus)
+	if !ok {
+		return nil, fmt.Errorf("the answer to GetDeckies is a %T", a)
+	}
+	return all, nil
+}
+
+func eventPage(feed *console.Feed, q web.EventQuery) web.EventPage {
+	since := q.Since
+	if since <= 0 {
+		since = -1 // the newest
+	}
+	l := feed.Page(console.Query{Since: since, Limit: q.Limit, Type: q.Type, Target: q.Target, NotBefore: q.NotBefore})
+	return web.EventPage{Items: l.Items, Seq: l.Seq, Gap: l.Gap}
+}
