@@ -5,6 +5,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/decnet/decnet-fleetd/adapters/crashpoint"
 	"github.com/decnet/decnet-fleetd/messages"
 )
 
@@ -111,6 +112,7 @@ func (e *echoes) hear(topic, body []byte) {
 
 func (e *echoes) flush() {
 	if len(e.ids) > 0 {
+		crashpoint.At(crashpoint.Echoed)
 		e.l.tell(messages.Echoed{EventIDs: e.ids})
 		e.ids = nil // the message owns it
 	}

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/decnet/decnet-fleetd/adapters/crashpoint"
 	"github.com/decnet/decnet-fleetd/adapters/unixsock"
 	"github.com/decnet/decnet-fleetd/messages"
 )
@@ -111,9 +112,11 @@ func (l *link) Send(frames []messages.Frame) error {
 			return fmt.Errorf("publish on %.128q: %w", f.Topic, err)
 		}
 	}
+	crashpoint.At(crashpoint.Publishing)
 	if err := l.d.write(l.pub, l.buf); err != nil {
 		return fmt.Errorf("write to bus %q: %w", l.path, err)
 	}
+	crashpoint.At(crashpoint.Published)
 	if cap(l.buf) > keepBody*4 {
 		l.buf = nil
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/uptrace/bun"
 
+	"github.com/decnet/decnet-fleetd/adapters/crashpoint"
 	"github.com/decnet/decnet-fleetd/messages"
 )
 
@@ -96,14 +97,17 @@ func (db *DB) attempt(ctx context.Context, token int64, batch []messages.RowChan
 		return nil, db.explain(what, err)
 	}
 	defer rollback(tx)
+	crashpoint.At(crashpoint.Begun)
 	now := db.cfg.Now()
 	a := &attempt{db: db, tx: tx, batch: batch, now: now, stamp: stamp(now)}
 	if err := a.run(ctx, token); err != nil {
 		return nil, db.explain(what, err)
 	}
+	crashpoint.At(crashpoint.Committing)
 	if err := tx.Commit(); err != nil {
 		return nil, db.explain("commit rows", err)
 	}
+	crashpoint.At(crashpoint.Committed)
 	db.outbox.add(a.grown)
 	db.coalesced.Add(a.grown.merged)
 	return a, nil

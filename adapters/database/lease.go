@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 
+	"github.com/decnet/decnet-fleetd/adapters/crashpoint"
 	"github.com/decnet/decnet-fleetd/messages"
 )
 
@@ -46,6 +47,7 @@ func (db *DB) Take(ctx context.Context, seen messages.Lease) (messages.Lease, er
 	if err != nil {
 		return messages.Lease{}, err
 	}
+	crashpoint.At(crashpoint.LeaseTaken)
 	return l, nil
 }
 
@@ -65,7 +67,9 @@ func (db *DB) move(ctx context.Context, what, query string, token int64) error {
 	if err != nil {
 		return err
 	}
+	crashpoint.At(crashpoint.LeaseBeat)
 	n, err := p.exec(ctx, db, query, db.cfg.HostUUID, token)
+	crashpoint.At(crashpoint.LeaseBeaten)
 	if err != nil {
 		return db.explain(what, err)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/uptrace/bun"
 
+	"github.com/decnet/decnet-fleetd/adapters/crashpoint"
 	"github.com/decnet/decnet-fleetd/messages"
 )
 
@@ -140,10 +141,12 @@ func (db *DB) Acknowledge(ctx context.Context, ids []int64) error {
 		if err != nil {
 			return err
 		}
+		crashpoint.At(crashpoint.Deleting)
 		n, err := p.exec(ctx, db, "DELETE FROM fleetd_outbox WHERE host_uuid = ? AND id IN (?)", db.cfg.HostUUID, bun.List(chunk))
 		if err != nil {
 			return db.explain("acknowledge transitions", err)
 		}
+		crashpoint.At(crashpoint.Deleted)
 		db.outbox.remove(n)
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/decnet/decnet-fleetd/adapters/crashpoint"
 	"github.com/decnet/decnet-fleetd/messages"
 )
 
@@ -115,6 +116,7 @@ func (s *session) list(life context.Context, read *messages.RuntimeRead, last []
 	if err != nil {
 		return nil, fmt.Errorf("list the containers: %w", cause(call, err))
 	}
+	crashpoint.At(crashpoint.ListRead)
 	s.looked = s.r.cfg.Now()
 	s.r.count.answered.Store(s.looked.UnixNano())
 	read.Took = s.looked.Sub(read.ReadAt)

@@ -3,6 +3,7 @@ package statefile
 import (
 	"bytes"
 
+	"github.com/decnet/decnet-fleetd/adapters/crashpoint"
 	"github.com/decnet/decnet-fleetd/messages"
 )
 
@@ -55,6 +56,7 @@ func (r *Reader) look() (reading messages.DeclaredRead, read bool) {
 		reading.Status, reading.Fault = v.status, v.fault
 		return reading, false
 	}
+	crashpoint.At(crashpoint.FileRead)
 	c := r.understand(text)
 	reading.Status, reading.Fault = messages.FileValid, c.fault
 	if !c.valid {

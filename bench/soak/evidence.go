@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -13,27 +12,21 @@ import (
 
 	"github.com/decnet/decnet-fleetd/bench/internal/report"
 	"github.com/decnet/decnet-fleetd/bench/internal/stage"
-	"github.com/decnet/decnet-fleetd/bench/internal/subscriber"
 	"github.com/decnet/decnet-fleetd/bench/internal/witness"
+	"github.com/decnet/decnet-fleetd/integration/history"
 )
 
 // record is the file the subscriber writes, one event a line.
 const record = "received.jsonl"
 
-// keepLedger makes the database itself write down every transition, in the transaction that commits it: the outbox forgets
-// what was acknowledged.
+// keepLedger makes the database itself write down every transition.
 func keepLedger(ctx context.Context, path string) error {
 	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(5000)")
 	if err != nil {
 		return fmt.Errorf("open %q: %w", path, err)
 	}
 	defer db.Close() //nolint:errcheck // every statement was its own transaction
-	for _, q := range []string{
-		"CREATE TABLE soak_ledger (id INTEGER PRIMARY KEY AUTOINCREMENT, event_id TEXT, name TEXT, rev INTEGER, topic TEXT, payload TEXT)",
-		`CREATE TRIGGER soak_ledger_keeps AFTER INSERT ON fleetd_outbox BEGIN
-			INSERT INTO soak_ledger (event_id, name, rev, topic, payload) VALUES (new.event_id, new.name, new.rev, new.topic, new.payload);
-		END`,
-	} {
+	for _, q := range history.KeepLedger("sqlite") {
 		if _, err := db.ExecContext(ctx, q); err != nil {
 			return fmt.Errorf("keep a ledger: %w", err)
 		}
@@ -41,20 +34,20 @@ func keepLedger(ctx context.Context, path string) error {
 	return nil
 }
 
-func readLedger(ctx context.Context, path string) ([]committed, error) {
+func readLedger(ctx context.Context, path string) ([]history.Committed, error) {
 	db, err := witness.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer db.Close() //nolint:errcheck // only read
-	rows, err := db.QueryContext(ctx, "SELECT event_id, name, rev, topic, payload FROM soak_ledger ORDER BY id")
+	rows, err := db.QueryContext(ctx, history.LedgerQuery)
 	if err != nil {
 		return nil, fmt.Errorf("read the ledger: %w", err)
 	}
 	defer rows.Close() //nolint:errcheck // Err has what matters
-	var all []committed
+	var all []history.Committed
 	for rows.Next() {
-		var c committed
+		var c history.Committed
 		if err := rows.Scan(&c.EventID, &c.Name, &c.Rev, &c.Topic, &c.Payload); err != nil {
 			return nil, fmt.Errorf("read the ledger: %w", err)
 		}
@@ -63,40 +56,18 @@ func readLedger(ctx context.Context, path string) ([]committed, error) {
 	return all, rows.Err()
 }
 
-// readRecord reads the state events the subscriber wrote down. A line that cannot be read is an event of nobody, for the
-// checker to refuse.
-func readRecord(path string) ([]arrival, error) {
+// readRecord reads the state events the subscriber wrote down.
+func readRecord(path string) ([]history.Arrival, error) {
 	f, err := os.Open(path) //nolint:gosec // our own
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close() //nolint:errcheck // only read
-	var all []arrival
-	lines := bufio.NewScanner(f)
-	lines.Buffer(nil, 4<<20)
-	for lines.Scan() {
-		var e subscriber.Entry
-		var envelope struct {
-			Topic, Type string
-			Payload     json.RawMessage
-		}
-		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
-			return nil, fmt.Errorf("read %q: %w: %.200s", path, err, lines.Bytes())
-		}
-		if len(e.Event) > 0 {
-			if err := json.Unmarshal(e.Event, &envelope); err != nil {
-				return nil, fmt.Errorf("envelope on %s: %w: %.200s", e.Topic, err, e.Event)
-			}
-		}
-		if isState := (stage.Received{Topic: e.Topic}).IsState(); isState || envelope.Type == "state" {
-			all = append(all, arrival{At: e.At, Topic: e.Topic, Payload: envelope.Payload})
-		}
-	}
-	return all, lines.Err()
+	return history.ReadRecord(f)
 }
 
 // collect gathers everything the checker judges.
-func collect(ctx context.Context, h *stage.Host, deckies []stage.Decky) (e evidence, err error) {
+func collect(ctx context.Context, h *stage.Host, deckies []stage.Decky) (e history.Evidence, err error) {
 	e.Host = "local"
 	if e.Arrived, err = readRecord(h.Path(record)); err != nil {
 		return e, err
@@ -115,7 +86,7 @@ func collect(ctx context.Context, h *stage.Host, deckies []stage.Decky) (e evide
 }
 
 // latency is from the moment the event says its cause was observed to its first arrival.
-func latency(all []arrival) report.LatencyCounts {
+func latency(all []history.Arrival) report.LatencyCounts {
 	seen := map[string]bool{}
 	var samples []time.Duration
 	for _, a := range all {
@@ -131,13 +102,4 @@ func latency(all []arrival) report.LatencyCounts {
 	}
 	q := func(q float64) float64 { return report.Millis(report.Quantile(samples, q)) }
 	return report.LatencyCounts{N: len(samples), P50: q(0.5), P99: q(0.99), Max: q(1)}
-}
-
-// kind is the transition and the state it led to.
-func kind(content string) string {
-	var p payload
-	if json.Unmarshal([]byte(content), &p) != nil {
-		return "undecodable"
-	}
-	return p.Transition + " " + p.State
 }

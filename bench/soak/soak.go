@@ -11,6 +11,7 @@ import (
 
 	"github.com/decnet/decnet-fleetd/bench/internal/report"
 	"github.com/decnet/decnet-fleetd/bench/internal/stage"
+	"github.com/decnet/decnet-fleetd/integration/history"
 )
 
 // soak is one endurance run.
@@ -99,15 +100,16 @@ func (s *soak) live(ctx context.Context, h *stage.Host, deckies []stage.Decky) (
 }
 
 // judge fills in what the evidence says.
-func judge(r *report.Soak, e evidence, h *stage.Host, unrest error) {
-	r.Counts, r.Violations = check(e)
+func judge(r *report.Soak, e history.Evidence, h *stage.Host, unrest error) {
+	c, wrong := history.Check(e)
+	r.Counts, r.Violations = report.SoakCounts(c), wrong
 	if unrest != nil {
 		r.Violations = append(r.Violations, unrest.Error())
 	}
 	r.Latency = latency(e.Arrived)
 	r.Transition, r.Engine = map[string]int{}, map[string]int{}
 	for _, c := range e.Ledger {
-		r.Transition[kind(c.Payload)]++
+		r.Transition[history.Kind(c.Payload)]++
 	}
 	for _, t := range h.Engine.Events.Since(0) {
 		r.Engine[t.Action]++

@@ -1,4 +1,4 @@
-package main
+package history
 
 import (
 	"bytes"
@@ -6,50 +6,11 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-
-	"github.com/decnet/decnet-fleetd/bench/internal/report"
 )
 
-// arrival is an event as the subscriber wrote it down, in the order of its arrival.
-type arrival struct {
-	At      int64 // nanoseconds since the epoch
-	Topic   string
-	Payload json.RawMessage
-}
-
-// committed is a transition as the database had it, in the order of the commits.
-type committed struct {
-	EventID, Name, Topic, Payload string
-	Rev                           int64
-}
-
-// evidence is everything that is known when all has come to rest.
-type evidence struct {
-	Host    string            // the host's uuid
-	Arrived []arrival         // state events only
-	Ledger  []committed       // every transition that was ever committed
-	Revs    map[string]int64  // the product's own count, by decky
-	LastIDs map[string]string // and the id of the last event
-	Rows    map[string]string // state of each row
-	Truth   map[string]string // what the containers say, by declared decky
-}
-
-// payload has the keys of an event that the checker reads.
-type payload struct {
-	HostUUID      string `json:"host_uuid"`
-	Name          string `json:"name"`
-	State         string `json:"state"`
-	Transition    string `json:"transition"`
-	Source        string `json:"source"`
-	PreviousState string `json:"previous_state"`
-	Rev           int64  `json:"rev"`
-	EventID       string `json:"event_id"`
-}
-
-// check says everything that is wrong. It believes nobody: what arrived, what was committed, the product's count, the table
-// and the containers must tell one story.
-func check(e evidence) (report.SoakCounts, []string) {
-	c := &checker{evidence: e, byID: map[string]committed{}, first: map[string]string{}, last: map[string]payload{}, wrong: []string{}}
+// Check says everything that is wrong with a history; nothing is a history without fault.
+func Check(e Evidence) (Counts, []string) {
+	c := &checker{Evidence: e, byID: map[string]Committed{}, first: map[string]string{}, last: map[string]Payload{}, wrong: []string{}}
 	c.ledger()
 	for _, a := range e.Arrived {
 		c.counts.Received++
@@ -57,17 +18,18 @@ func check(e evidence) (report.SoakCounts, []string) {
 	}
 	c.lost()
 	c.final()
+	c.foreign()
 	c.counts.Committed, c.counts.Distinct = int64(len(e.Ledger)), int64(len(c.first))
 	return c.counts, c.wrong
 }
 
 type checker struct {
-	evidence
-	counts report.SoakCounts
+	Evidence
+	counts Counts
 	wrong  []string
-	byID   map[string]committed
+	byID   map[string]Committed
 	first  map[string]string  // by event id: the content at its first arrival
-	last   map[string]payload // by decky: the newest that arrived for the first time
+	last   map[string]Payload // by decky: the newest that arrived for the first time
 }
 
 func (c *checker) fault(format string, args ...any) {
@@ -95,8 +57,8 @@ func (c *checker) ledger() {
 }
 
 // arrived checks one event: it must be one that was committed, unchanged, and the next of its decky or a repetition.
-func (c *checker) arrived(a arrival) {
-	var p payload
+func (c *checker) arrived(a Arrival) {
+	var p Payload
 	if err := json.Unmarshal(a.Payload, &p); err != nil {
 		c.fault("undecodable event on %s: %.200s", a.Topic, a.Payload)
 		return
@@ -122,7 +84,7 @@ func (c *checker) arrived(a arrival) {
 }
 
 // follows checks that an event that arrives for the first time is the next of its decky.
-func (c *checker) follows(p payload) {
+func (c *checker) follows(p Payload) {
 	before := c.last[p.Name]
 	if p.Rev != before.Rev+1 {
 		c.fault("%s: revision %d arrived after %d", p.Name, p.Rev, before.Rev)
@@ -147,13 +109,32 @@ func (c *checker) lost() {
 // final checks that containers, table and last event agree on every decky.
 func (c *checker) final() {
 	for _, name := range slices.Sorted(maps.Keys(c.Truth)) {
-		if truth := c.Truth[name]; c.Rows[name] != truth || c.last[name].State != truth {
-			c.fault("%s: the containers say %q, the row %q, the last event %q", name, truth, c.Rows[name], c.last[name].State)
+		truth, last := c.Truth[name], c.last[name]
+		row, there := c.Rows[name]
+		switch {
+		case truth != "" && (row != truth || last.State != truth || last.Transition == "deleted"):
+			c.fault("%s: the containers say %q, the row %q, the last event %s %q", name, truth, row, last.Transition, last.State)
+		case truth == "" && (there || last.Rev > 0 && last.Transition != "deleted"):
+			c.fault("%s: must be gone, the row says %q, the last event %s %q", name, row, last.Transition, last.State)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Rows)) {
 		if _, ours := c.Truth[name]; !ours {
 			c.fault("%s: a row of a decky that nobody declared", name)
+		}
+	}
+}
+
+// foreign checks that no row of another host was written, made or removed.
+func (c *checker) foreign() {
+	for key, before := range c.Others {
+		if now, there := c.OthersNow[key]; !there || now != before {
+			c.fault("%s: the row of another host was %q, now %q", key, before, now)
+		}
+	}
+	for key := range c.OthersNow {
+		if _, before := c.Others[key]; !before {
+			c.fault("%s: a row of another host that nobody put there", key)
 		}
 	}
 }

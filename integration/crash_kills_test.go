@@ -1,0 +1,58 @@
+package integration
+
+import (
+	"os"
+	"strconv"
+	"testing"
+	"time"
+)
+
+// kills is how many deaths in a row the short form has. IT_KILLS sets another number: `make soak KILLS=300`.
+const kills = 20
+
+// TestKilledInARowAtRandomMomentsLosesNothing: no rest between two deaths, so that a successor dies in the middle of what
+// its predecessor left undone.
+func TestKilledInARowAtRandomMomentsLosesNothing(t *testing.T) {
+	n, seed := kills, uint64(1)
+	if text := os.Getenv("IT_KILLS"); text != "" {
+		var err error
+		n, err = strconv.Atoi(text)
+		must(t, err)
+		seed = uint64(time.Now().UnixNano())
+	}
+	onEveryDBMS(t, func(t *testing.T, d *dbms) {
+		began := time.Now()
+		v := newVictim(t, d, seed)
+		for range n {
+			v.again()
+			v.liveFor(time.Duration(50+v.rand.IntN(1500)) * time.Millisecond)
+			v.kill9()
+		}
+		v.again()
+		counts := v.judged(2*soon, "after the last death")
+		eventually(t, soon, func() error { return unless(v.waiting() == 0, "%d transitions wait for ever", v.waiting()) })
+		if counts.Committed < int64(n) {
+			t.Errorf("hardly anything happened: %+v", counts)
+		}
+		summary{Date: began.UTC().Truncate(time.Second), Database: d.name, Seed: seed, Kills: n,
+			Seconds: time.Since(began).Seconds(), Counts: counts}.keep(t)
+	})
+}
+
+// liveFor makes things happen for a while.
+func (v *victim) liveFor(during time.Duration) {
+	v.t.Helper()
+	tick, end := time.NewTicker(60*time.Millisecond), time.NewTimer(during)
+	defer tick.Stop()
+	defer end.Stop()
+	for {
+		v.disturb()
+		select {
+		case <-end.C:
+			return
+		case <-v.daemon.done:
+			v.t.Fatalf("the daemon ended by itself\n%s", v.daemon.tail())
+		case <-tick.C:
+		}
+	}
+}
