@@ -48,6 +48,7 @@ const (
 	ReasonRedeploy        = "many containers vanished at once"
 	ReasonGuard           = "waits for the mass-deletion guard"
 	ReasonTwin            = "another host has a row of this name: "
+	ReasonPaused          = "paused by an operator"
 )
 
 // verdict is what decide came to: the state of the containers, why it acts or does not, what is held.
@@ -64,6 +65,27 @@ type verdict struct {
 
 // decide chooses from everything known. Same observations, same verdict.
 func decide(o observations, p Policy) verdict {
+	v := conclude(o, p)
+	if o.pause.Paused && v.want != nil {
+		v.held = &messages.Held{What: v.action(), Why: o.pause.Why}
+		v.reason, v.want = ReasonPaused, nil
+	}
+	return v
+}
+
+// action is the word for what is wanted; "" for nothing.
+func (v verdict) action() string {
+	switch {
+	case v.want == nil:
+		return ""
+	case v.want.Kind == messages.UpdateRow:
+		return v.want.Transition.Transition
+	}
+	return v.want.Kind.String()
+}
+
+// conclude chooses as if nothing were paused.
+func conclude(o observations, p Policy) verdict {
 	switch d, r := o.declared.Presence, o.recorded.Presence; {
 	case d == messages.Unknown:
 		return verdict{reason: ReasonUnknownDeclared}

@@ -14,6 +14,7 @@ type observations struct {
 	runtime  messages.RuntimeObserved
 	holds    messages.HoldsObserved
 	permit   messages.DeletePermitted
+	pause    messages.PauseObserved
 	rereadAt time.Time // file and table were both read by a look that began then
 
 	seenRow bool   // a row was there before: bringing it back needs a settle
@@ -61,6 +62,8 @@ func fold(o observations, msg any) observations {
 		o.holds = m
 	case messages.DeletePermitted:
 		o.permit = m
+	case messages.PauseObserved:
+		o.pause = m
 	case messages.RereadDone:
 		o.rereadAt = m.At
 	case messages.RowReply:

@@ -27,6 +27,8 @@ type Config struct {
 	// Audit is how often file and table are read in full although nothing seems to have changed. 0 means 30s.
 	Audit time.Duration
 	Guard GuardPolicy
+	// Pauses says what an operator has paused, for an incarnation that begins; nil: nothing.
+	Pauses func() []messages.Pause
 	// RedeployWindow and RedeployHold: see redeploying. 0 means 5s and 15s.
 	RedeployWindow time.Duration
 	RedeployHold   time.Duration
@@ -64,6 +66,8 @@ type Fleet struct {
 	refused   bool // a mailbox was full
 	untold    bool // a timer runs that tells again what a full mailbox refused
 	reporting bool // a timer runs that reports to the view
+	pauses    pauses
+	whole     map[messages.Source]time.Time // when the last complete look at a source began
 }
 
 // failing is since when, and why, the store cannot write.
@@ -90,7 +94,7 @@ func New(cfg Config) *Fleet {
 		cfg.Guard = GuardPolicy{Floor: 3, Share: 0.25, Window: time.Minute, Reads: 3, Over: time.Minute}
 	}
 	return &Fleet{cfg: cfg, roll: roll{}, seen: newSightings(), heard: map[messages.Source]bool{},
-		readAt: map[messages.Source]time.Time{}, stamps: map[messages.Source]messages.Stamp{}, counters: map[string]int64{}, down: map[messages.Source]messages.Fault{},
+		readAt: map[messages.Source]time.Time{}, stamps: map[messages.Source]messages.Stamp{}, counters: map[string]int64{}, whole: map[messages.Source]time.Time{}, down: map[messages.Source]messages.Fault{},
 		wave: waveTrack{wanting: map[string]bool{}}}
 }
 
@@ -145,6 +149,8 @@ func (f *Fleet) asked(c *supervise.Ctx, msg any) {
 		f.retire(c, m.Name)
 	case messages.DeckyCrashed:
 		f.crashed(m)
+	case messages.PausesChanged:
+		f.pausesChanged(c, m.Pauses)
 	case messages.ApproveDeletes:
 		f.wave.approved = m.Hash
 		f.rule(c)
@@ -157,6 +163,9 @@ func (f *Fleet) asked(c *supervise.Ctx, msg any) {
 
 func (f *Fleet) start(c *supervise.Ctx, m supervise.Started) {
 	f.again = m.Incarnation > 1
+	if f.cfg.Pauses != nil {
+		f.pauses = pausesOf(f.cfg.Pauses())
+	}
 	for _, s := range f.cfg.Sources {
 		s.Tell(messages.GetView{})
 	}
@@ -171,6 +180,7 @@ func (f *Fleet) tick(c *supervise.Ctx, m messages.Tick) {
 	case "audit":
 		f.poke(messages.SourceDeclared, messages.SourceRecorded)
 		f.rule(c)
+		f.remind(c)
 		c.After(f.cfg.Audit, messages.Tick{Name: "audit"})
 	case "untold":
 		f.untold = false
@@ -257,7 +267,7 @@ const reportEvery = 50 * time.Millisecond
 func (f *Fleet) report() messages.FleetReported {
 	counters := maps.Clone(f.counters)
 	r := messages.FleetReported{Open: f.open, Foreign: len(f.file.foreign), Warnings: f.file.warnings, Holds: f.holds,
-		Redeploy: messages.Moment{Time: f.redeploy}, Counters: counters}
+		Redeploy: messages.Moment{Time: f.redeploy}, Counters: counters, Sources: f.looks(), Pauses: f.pauses.list()}
 	for _, x := range f.file.rejected {
 		r.Rejected = append(r.Rejected, x.Fault)
 	}

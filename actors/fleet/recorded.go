@@ -15,6 +15,7 @@ func (f *Fleet) recordedChanged(c *supervise.Ctx, m messages.RecordedChanged) {
 	first := !f.table
 	delete(f.down, messages.SourceRecorded)
 	f.table, f.readAt[messages.SourceRecorded] = true, m.ReadAt
+	f.whole[messages.SourceRecorded] = m.ReadAt
 	present := make(map[string]bool, len(m.Rows))
 	renewed := false
 	for _, row := range m.Rows {

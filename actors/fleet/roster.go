@@ -35,7 +35,7 @@ func (f *Fleet) hire(c *supervise.Ctx, name string, m *member) {
 	}
 	m.ref = c.Spawn(f.cfg.Child(name))
 	m.broken = m.ref.Stats().State == supervise.Quarantined
-	m.holds = f.holdsOf(name)
+	m.holds, m.pause = f.holdsOf(name), f.pauses.of(name)
 	if f.again {
 		f.tell(m, messages.OrdersLost{})
 	}
@@ -60,6 +60,7 @@ func (f *Fleet) facts(m *member, name string) {
 	}
 	m.untold = m.reply != nil
 	f.refused = f.refused || m.untold
+	f.tell(m, m.pause)
 	f.tell(m, m.holds)
 	f.tell(m, m.permit)
 	f.tell(m, f.runtimeOf(name))
@@ -77,7 +78,7 @@ func (f *Fleet) runtimeOf(name string) messages.RuntimeObserved {
 		return messages.RuntimeObserved{}
 	}
 	o := f.seen.of(name)
-	o.Cause = "list"
+	o.Cause, o.ReadAt = "list", f.readAt[messages.SourceObserved]
 	return o
 }
 
@@ -136,7 +137,9 @@ func (f *Fleet) reattribute() {
 	for _, name := range f.seen.again(f.roll) {
 		if m := f.roll[name]; m != nil && !told[name] {
 			told[name] = true
-			f.tell(m, f.seen.of(name))
+			o := f.seen.of(name)
+			o.ReadAt = f.readAt[messages.SourceObserved]
+			f.tell(m, o)
 		}
 	}
 }
@@ -156,7 +159,7 @@ func (f *Fleet) crashed(d messages.DeckyCrashed) {
 		return
 	}
 	m.broken = d.Quarantined
-	if !d.Quarantined || m.recorded.Presence != messages.Present {
+	if !d.Quarantined || m.recorded.Presence != messages.Present || m.pause.Paused {
 		return
 	}
 	state := m.recorded.Row.State

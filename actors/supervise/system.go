@@ -133,10 +133,14 @@ func (s *System) Restart(r *Ref, why string) { s.report(crashIt{ref: r, why: cli
 
 // Quarantine ends an actor's incarnation and refuses its messages until Release; it is not tried again before. why goes
 // into the crash record. One that is stuck is abandoned at once. On an actor in quarantine it voids the next try.
-func (s *System) Quarantine(r *Ref, why string) { s.report(crashIt{ref: r, why: clip(why, maxReason), jail: true}) }
+func (s *System) Quarantine(r *Ref, why string) {
+	s.report(crashIt{ref: r, why: clip(why, maxReason), jail: true})
+}
 
 // Kill abandons an actor at once, whatever its handler does, and replaces it as one that is stuck. It counts as a crash.
-func (s *System) Kill(r *Ref, why string) { s.report(crashIt{ref: r, why: clip(why, maxReason), now: true}) }
+func (s *System) Kill(r *Ref, why string) {
+	s.report(crashIt{ref: r, why: clip(why, maxReason), now: true})
+}
 
 // Refs answers the actors that are not stopped, in the order of start.
 func (s *System) Refs() []*Ref { return s.directory.list() }
