@@ -62,7 +62,7 @@ func (c *Client) Status(ctx context.Context) (StatusReply, error) {
 
 // Deckies lists the deckies a pattern selects; "" selects all.
 func (c *Client) Deckies(ctx context.Context, pattern string) (DeckyList, error) {
-	return get[DeckyList](ctx, c, "/v1/deckies", url.Values{"filter": {pattern}})
+	return get[DeckyList](ctx, c, "/v1/deckies", url.Values{"filter": {Quoted(pattern)}})
 }
 
 // Decky asks for one decky by {host_uuid}:{name}.
