@@ -36,6 +36,7 @@ type Client struct {
 	socket  string
 	timeout time.Duration
 	http    *http.Client
+	via     string // the face, for the audit
 }
 
 // NewClient connects to nothing yet. timeout bounds each request but a pass and a stream; 0 means 10 s.
@@ -117,8 +118,13 @@ func get[T any](ctx context.Context, c *Client, path string, query url.Values) (
 }
 
 func do[T any](ctx context.Context, c *Client, method, path string, body []byte) (T, error) {
+	return doKeyed[T](ctx, c, method, path, body, "")
+}
+
+// doKeyed is do for a request that is done once even if it is sent twice.
+func doKeyed[T any](ctx context.Context, c *Client, method, path string, body []byte, key string) (T, error) {
 	var v T
-	resp, err := c.send(ctx, method, path, body, "application/json")
+	resp, err := c.sendKeyed(ctx, method, path, body, "application/json", key)
 	if err != nil {
 		return v, err
 	}
@@ -135,11 +141,21 @@ func do[T any](ctx context.Context, c *Client, method, path string, body []byte)
 
 // send returns a response with status 200.
 func (c *Client) send(ctx context.Context, method, path string, body []byte, accept string) (*http.Response, error) {
+	return c.sendKeyed(ctx, method, path, body, accept, "")
+}
+
+func (c *Client) sendKeyed(ctx context.Context, method, path string, body []byte, accept, key string) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, method, "http://localhost"+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, &Error{BadRequest, err.Error(), ""}
 	}
 	req.Header.Set("Accept", accept)
+	if c.via != "" {
+		req.Header.Set(viaHeader, c.via)
+	}
+	if key != "" {
+		req.Header.Set("Idempotency-Key", key)
+	}
 	if len(body) > 0 {
 		req.Header.Set("Content-Type", "application/json")
 	}

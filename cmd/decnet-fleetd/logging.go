@@ -16,7 +16,8 @@ const logTime = "2006-01-02T15:04:05.000000Z07:00"
 
 // logger writes to stderr in the format of the settings. The file DECNET_SYSTEM_LOGS names gets RFC 5424 lines as well
 // where file is true: the daemon's log is part of DECNET's, a person's command is not.
-func (a *app) logger(s config.Settings, file bool) (zerolog.Logger, error) {
+// It goes to others too, as JSON.
+func (a *app) logger(s config.Settings, file bool, others ...io.Writer) (zerolog.Logger, error) {
 	// zerolog has these for the whole process only.
 	zerolog.TimeFieldFormat = logTime
 	zerolog.TimestampFunc = func() time.Time { return time.Now().UTC() }
@@ -34,6 +35,7 @@ func (a *app) logger(s config.Settings, file bool) (zerolog.Logger, error) {
 			to = append(to, newSyslog(f))
 		}
 	}
+	to = append(to, others...)
 	return zerolog.New(zerolog.MultiLevelWriter(to...)).Level(level).With().Timestamp().Logger(), nil
 }
 

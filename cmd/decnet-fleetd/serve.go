@@ -15,6 +15,7 @@ import (
 	"github.com/decnet/decnet-fleetd/adapters/config"
 	"github.com/decnet/decnet-fleetd/adapters/console"
 	"github.com/decnet/decnet-fleetd/adapters/systemd"
+	"github.com/decnet/decnet-fleetd/messages"
 )
 
 // stopWithin is how long an orderly end may take. Source: SIGTERM to exit within a second; the outbox is durable, so
@@ -25,7 +26,7 @@ const stopWithin = 800 * time.Millisecond
 const startWithin = time.Minute
 
 // runServe is the daemon: it returns nil after a stop that was asked for.
-func runServe(ctx context.Context, s config.Settings, log zerolog.Logger) error {
+func runServe(ctx context.Context, s config.Settings, logs *console.LogRing, log zerolog.Logger) error {
 	ctx, cancel := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer cancel()
 	sd := systemd.Open()
@@ -43,7 +44,7 @@ func runServe(ctx context.Context, s config.Settings, log zerolog.Logger) error 
 	if err := firstCheck(ctx, p.db, s.CreateSchema, log); err != nil {
 		return err
 	}
-	d := &daemon{settings: s, feed: feed, log: log, asked: make(chan string, 1), sd: sd}
+	d := &daemon{settings: s, feed: feed, log: log, asked: make(chan string, 1), sd: sd, logs: logs}
 	return d.run(ctx, p)
 }
 
@@ -74,10 +75,14 @@ type daemon struct {
 	log      zerolog.Logger
 	asked    chan string // why we were asked to stop
 	sd       *systemd.Notifier
+	logs     *console.LogRing // nil: none are kept
 }
 
 func (d *daemon) run(ctx context.Context, p parts) error {
+	p.keep = openKeeper(d.settings.StateDir, d.log)
+	defer p.keep.close()
 	p.stop = func(reason string) {
+		p.keep.record(messages.AuditEntry{UID: -1, Role: "bus", Via: "bus", Verb: "stop", Target: "daemon", Reason: reason, Result: "done"}, d.log)
 		select {
 		case d.asked <- reason:
 		default: // asked already
@@ -141,7 +146,8 @@ func (d *daemon) broker(ctx context.Context) (serves, error) {
 // servers run in actors of their own: a panic in a handler restarts the one, not the daemon.
 func (d *daemon) servers(ctx context.Context, n *node) error {
 	control, err := console.Listen(ctx, console.Config{Path: d.settings.ControlSocket, Group: "decnet", Backend: backend{n}, Feed: d.feed, Now: time.Now,
-		Node: d.settings.HostUUID, Log: d.log})
+		Node: d.settings.HostUUID, Log: d.log, Access: access(d.settings.Admins, d.log), UserName: userNames(), Audit: n.keep.auditor(),
+		Taps: tapper{n.sys}, Logs: d.logs})
 	if err != nil {
 		return configFault(err)
 	}

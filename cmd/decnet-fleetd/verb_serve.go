@@ -1,6 +1,12 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/decnet/decnet-fleetd/adapters/console"
+)
 
 func (a *app) serveVerb() *cobra.Command {
 	return &cobra.Command{
@@ -17,11 +23,12 @@ func (a *app) serveVerb() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			log, err := a.logger(s, true)
+			logs := console.NewLogRing(0, time.Now)
+			log, err := a.logger(s, true, logs)
 			if err != nil {
 				return err
 			}
-			return runServe(c.Context(), s, log)
+			return runServe(c.Context(), s, logs, log)
 		},
 	}
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/decnet/decnet-fleetd/actors/supervise"
 	"github.com/decnet/decnet-fleetd/actors/view"
 	"github.com/decnet/decnet-fleetd/adapters/bus"
+	"github.com/decnet/decnet-fleetd/adapters/config"
 	"github.com/decnet/decnet-fleetd/adapters/database"
 	"github.com/decnet/decnet-fleetd/adapters/docker"
 	"github.com/decnet/decnet-fleetd/adapters/statefile"
@@ -61,6 +62,9 @@ type node struct {
 	store     *post
 	fleetPost *post
 	lease     *heldLease
+	sampler   *supervise.Ref
+	keep      *keeper
+	settings  []config.Origin
 }
 
 // parts are the adapters and values a node is made of.
@@ -88,6 +92,9 @@ type parts struct {
 
 	counters func() map[string]int64
 	stats    *publisher.Stats
+
+	keep     *keeper // nil: nothing outlives the process
+	settings []config.Origin
 }
 
 // Mailboxes. The store's and the fleet's must hold a message of every decky; a decky's orders and replies are one each.
@@ -98,9 +105,11 @@ const (
 
 // assemble starts all actors. It connects to nothing: that is the sources' business.
 func assemble(p parts) (*node, error) {
-	n := &node{lease: &heldLease{Leases: p.db, init: p.init}, fleetPost: &post{}, store: &post{}}
+	n := &node{lease: &heldLease{Leases: p.db, init: p.init}, fleetPost: &post{}, store: &post{}, keep: p.keep, settings: p.settings}
 	viewPost, publisherPost, pulsePost := &post{}, &post{}, &post{}
-	sys, err := supervise.New(supervise.Config{Now: time.Now, Jitter: mathrand.Float64, Log: p.log,
+	crashPost := &post{}
+	sys, err := supervise.New(supervise.Config{Now: time.Now, Jitter: mathrand.Float64, Log: p.log, LastCrash: p.keep.lastCrash(),
+		OnCrash: func(c supervise.Crash) { crashPost.Tell(crashRecord(c)) },
 		OnEvent: func(e supervise.Event) { onEvent(e, n.fleetPost, viewPost) }})
 	if err != nil {
 		return nil, fmt.Errorf("start actors: %w", err)
@@ -113,6 +122,7 @@ func assemble(p parts) (*node, error) {
 			Actors:    func() map[string]supervise.Stats { return deckyStats(sys) }, Extra: p.counters})
 	}})
 	viewPost.ref.Store(n.view)
+	n.inspection(p, crashPost)
 	if !p.dryRun { // a dry run writes nothing, not even a lease
 		n.delivery(p, publisherPost, pulsePost)
 	}
@@ -138,7 +148,7 @@ func (n *node) delivery(p parts, publisherPost, pulsePost *post) {
 		beat = pulsePost
 		pulsePost.ref.Store(n.sys.Spawn(supervise.Spec{Kind: "pulse", ID: "pulse", Subsystem: true, New: func() supervise.Receiver {
 			return pulse.New(pulse.Config{Publisher: publisherPost, Store: n.store, View: n.view, Stop: p.stop, IgnoreStop: p.ignoreStop,
-				Takeover: p.takeover, Instance: p.instance, Version: version, HostUUID: p.hostUUID})
+				Takeover: p.takeover, Instance: p.instance, Version: version, HostUUID: p.hostUUID, Extra: p.keep.beat})
 		}}))
 	}
 	n.store.ref.Store(n.sys.Spawn(supervise.Spec{Kind: "store", ID: "store", Group: "delivery", Subsystem: true, Mailbox: bigMailbox,
@@ -160,7 +170,7 @@ func (n *node) sources(p parts) {
 	n.fleet = n.sys.Spawn(supervise.Spec{Kind: "fleet", ID: "fleet", Group: "sources", Subsystem: true, Mailbox: bigMailbox,
 		New: func() supervise.Receiver {
 			return fleet.New(fleet.Config{HostUUID: p.hostUUID, Sources: tellers, Store: n.store, View: n.view, NewID: newID,
-				Staff: n.staff, Audit: p.interval, Child: child})
+				Staff: n.staff, Audit: p.interval, Child: child, Pauses: p.keep.paused})
 		}})
 	n.fleetPost.ref.Store(n.fleet)
 	for s, o := range map[messages.Source]struct {
