@@ -22,8 +22,18 @@ const (
 // configuration; a word too many hides a harmless value, which is no harm.
 var secret = regexp.MustCompile(`(?i)(passw(?:or)?d|passphrase|secret|token|api_?key|credential)s?("?\s*[:=]\s*)("[^"]*"|'[^']*'|[^\s,;}\]]+)`)
 
+// number is what a Token of ours looks like, that of a lease or a pass: no secret is so plain.
+var number = regexp.MustCompile(`(?i)^token[:=][0-9]+$`)
+
 // redact masks the values of secrets.
-func redact(text string) string { return secret.ReplaceAllString(text, "${1}${2}***") }
+func redact(text string) string {
+	return secret.ReplaceAllStringFunc(text, func(found string) string {
+		if number.MatchString(found) {
+			return found
+		}
+		return secret.ReplaceAllString(found, "${1}${2}***")
+	})
+}
 
 // describe writes a message for a crash record or a tap: its type and the head of its contents, secrets masked. It takes
 // no longer for a large message than for a small one.

@@ -176,6 +176,9 @@ func TestSummaryIsBoundedAndRedacted(t *testing.T) {
 			t.Errorf("%q is shown in %s", leak, text)
 		}
 	}
+	if text, _ := summarize(struct{ Token uint64 }{7}, 100); !strings.Contains(text, "Token:7") {
+		t.Errorf("the number of a pass is no secret: %s", text)
+	}
 	if len(text) > maxMessage+3 || size < 16<<20 || !strings.Contains(text, "1048576 bytes") || !strings.Contains(text, "…+1048572") {
 		t.Errorf("%d bytes, size %d: %s", len(text), size, text)
 	}
