@@ -41,7 +41,9 @@ func (s Selection) values() url.Values {
 func (c *Client) Via(face string) { c.via = face }
 
 // Who says who the daemon takes the caller for.
-func (c *Client) Who(ctx context.Context) (WhoReply, error) { return get[WhoReply](ctx, c, "/v1/whoami", nil) }
+func (c *Client) Who(ctx context.Context) (WhoReply, error) {
+	return get[WhoReply](ctx, c, "/v1/whoami", nil)
+}
 
 // Select lists the deckies of a selection.
 func (c *Client) Select(ctx context.Context, s Selection) (DeckyList, error) {
@@ -92,7 +94,9 @@ func (c *Client) Audit(ctx context.Context, s Selection) (AuditList, error) {
 }
 
 // Config lists the settings of the daemon.
-func (c *Client) Config(ctx context.Context) (ConfigList, error) { return get[ConfigList](ctx, c, "/v1/config", nil) }
+func (c *Client) Config(ctx context.Context) (ConfigList, error) {
+	return get[ConfigList](ctx, c, "/v1/config", nil)
+}
 
 // Runtime tells of the process.
 func (c *Client) Runtime(ctx context.Context) (RuntimeReply, error) {

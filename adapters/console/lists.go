@@ -282,4 +282,3 @@ func (s *Server) timeline(w http.ResponseWriter, r *http.Request) {
 	q.Name, q.Target = name, ""
 	reply(w, s.cfg.Feed.Page(q))
 }
-

@@ -104,7 +104,9 @@ func member(raw []byte, key string) string {
 	return ""
 }
 
-func (s *Server) logs(w http.ResponseWriter, r *http.Request) { s.logsOf(w, r, r.URL.Query().Get("actor")) }
+func (s *Server) logs(w http.ResponseWriter, r *http.Request) {
+	s.logsOf(w, r, r.URL.Query().Get("actor"))
+}
 
 func (s *Server) deckyLogs(w http.ResponseWriter, r *http.Request) {
 	if name, ok := s.nameOf(w, r); ok {
