@@ -42,6 +42,13 @@ func (d *directory) forget(r *Ref) {
 	}
 }
 
+// find answers who has a name; nil if nobody does.
+func (d *directory) find(n name) *Ref {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.refs[n]
+}
+
 // list answers all, in the order of start.
 func (d *directory) list() []*Ref {
 	d.mu.Lock()

@@ -145,6 +145,9 @@ func (s *System) Kill(r *Ref, why string) {
 // Refs answers the actors that are not stopped, in the order of start.
 func (s *System) Refs() []*Ref { return s.directory.list() }
 
+// Find answers the actor of that name that is not stopped; nil if there is none.
+func (s *System) Find(kind, id string) *Ref { return s.directory.find(name{kind, id}) }
+
 // Crashes answers the last crash records, oldest first.
 func (s *System) Crashes() []Crash { return s.records.list() }
 

@@ -77,6 +77,9 @@ func readPauses(path string) ([]messages.Pause, error) {
 	return all.Pauses, nil
 }
 
+// Path is that of the file.
+func (p *Pauses) Path() string { return p.path }
+
 // List gives what is paused, by target.
 func (p *Pauses) List() []messages.Pause {
 	p.mu.Lock()

@@ -156,6 +156,7 @@ func (n *node) keepPauses(q messages.Act, names []string) ([]messages.Pause, err
 
 // await waits until deckies show that they are paused, or not any more.
 func (n *node) await(ctx context.Context, q messages.Act, names []string, results []messages.ActionResult) error {
+	host := slices.ContainsFunc(n.keep.paused(), func(p messages.Pause) bool { return p.Target == messages.PauseHost })
 	var deckies map[string]messages.DeckyStatus
 	look := func() (err error) {
 		deckies, err = n.known(ctx)
@@ -167,7 +168,7 @@ func (n *node) await(ctx context.Context, q messages.Act, names []string, result
 			return true
 		}
 		results[i].After = standing(d)
-		return d.Paused == (q.Verb == "pause") || q.Verb == "resume" // another pause may hold it still
+		return d.Paused == (q.Verb == "pause") || q.Verb == "resume" && host // the host's pause holds it still
 	})
 }
 

@@ -22,16 +22,6 @@ func (n *node) inspection(p parts, crashPost *post) {
 	}
 }
 
-// ref finds a living actor.
-func (n *node) ref(kind, id string) *supervise.Ref {
-	for _, r := range n.sys.Refs() {
-		if r.Kind() == kind && r.ID() == id {
-			return r
-		}
-	}
-	return nil
-}
-
 // inspect says why a decky is as it is: what it last reported, and its counters. The decky itself is not asked.
 func (n *node) inspect(ctx context.Context, q messages.GetInspection) (messages.Inspection, error) {
 	a, err := n.view.Ask(ctx, q)
@@ -43,7 +33,7 @@ func (n *node) inspect(ctx context.Context, q messages.GetInspection) (messages.
 		err, _ = a.(error)
 		return i, cmp.Or(err, fmt.Errorf("the answer to %T is a %T", q, a))
 	}
-	if r := n.ref("decky", q.Name); r != nil {
+	if r := n.sys.Find("decky", q.Name); r != nil {
 		i.Actor = view.ActorOf(r, time.Now())
 		i.Decky.Restarts, i.Decky.Mailbox, i.Decky.HighWater = i.Actor.Restarts, i.Actor.Mailbox, i.Actor.HighWater
 		if i.Actor.Stuck {
