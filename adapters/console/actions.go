@@ -186,7 +186,7 @@ func (s *Server) selected(r *http.Request, want ActionRequest) ([]string, error)
 func (s *Server) perform(w http.ResponseWriter, r *http.Request, verb string, want ActionRequest, targets []string, alone bool) {
 	who, n := CallerOf(r.Context()), noteOf(r.Context())
 	if n != nil {
-		n.target, n.reason = listOf(targets), want.Reason
+		n.target, n.reason, n.dry = listOf(targets), want.Reason, want.DryRun
 	}
 	if slices.Contains(targets, messages.PauseHost) && (want.Actors || !slices.Contains(hostVerbs, verb)) {
 		refuse(w, http.StatusBadRequest, BadRequest, verb+" does not know the host as a whole", "name deckies, or use a filter")

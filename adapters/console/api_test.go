@@ -270,7 +270,8 @@ func TestActionsReachTheBackendAndTheAudit(t *testing.T) {
 		e.Reason != "ticket 4711" || e.Result != "done" || e.Time.IsZero() {
 		t.Errorf("%+v", e)
 	}
-	s.post(t, "/v1/actions/restart", `{"targets":["a","nobody","no way","a"],"actors":true,"dry_run":true}`)
+	s.post(t, "/v1/actions/restart", `{"targets":["a","nobody","no way","a"],"actors":true}`)
+	s.post(t, "/v1/actions/restart", `{"targets":["dry"],"dry_run":true}`)
 	if e := s.book.last(); e.Result != "done 1, refused 1 (because), not found 1" && e.Result != "done 1, not found 1, refused 1 (because)" {
 		t.Errorf("%q", e.Result)
 	}

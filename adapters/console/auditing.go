@@ -22,6 +22,7 @@ type Auditor interface {
 // note is what a handler knows of its request better than its path says.
 type note struct {
 	verb, target, reason, result string
+	dry                          bool // nothing was to be changed
 }
 
 type noteKey struct{}
@@ -45,7 +46,9 @@ func (s *Server) audited(w http.ResponseWriter, r *http.Request, next http.Handl
 		case n.result == "":
 			n.result = outcome(seen.status)
 		}
-		s.record(CallerOf(r.Context()), *n)
+		if !n.dry {
+			s.record(CallerOf(r.Context()), *n)
+		}
 	}()
 	next.ServeHTTP(seen, r.WithContext(context.WithValue(r.Context(), noteKey{}, n)))
 	whole = true
