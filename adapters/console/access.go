@@ -118,6 +118,6 @@ func needs(r *http.Request) Role {
 }
 
 func refuseRole(w http.ResponseWriter, have, need Role) {
-	hint := "join the group decnet to look, decnet-ops to act, or use sudo"
+	hint := "join the group decnet to look, and decnet-ops as well to act, or use sudo"
 	refuse(w, http.StatusForbidden, Permission, "this needs the role "+need.String()+", yours is "+have.String(), hint)
 }
