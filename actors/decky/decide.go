@@ -60,7 +60,8 @@ type verdict struct {
 	wake   time.Time           // look again then, even if nothing is heard; zero: no need
 	reread bool                // file and table should be read once more
 	retire bool
-	busy   bool // it will go on by itself shortly
+	busy   bool     // it will go on by itself shortly
+	drift  []string // columns that differ from the file
 }
 
 // decide chooses from everything known. Same observations, same verdict.
@@ -147,6 +148,7 @@ func decideUpdate(o observations, p Policy) verdict {
 	state, known := observedState(o)
 	v := verdict{state: state, reason: quietReason(o, known)}
 	changed := drift(o)
+	v.drift = changed
 	setState := known && string(state) != o.recorded.Row.State
 	if setState {
 		v.reason = ReasonState

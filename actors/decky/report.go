@@ -59,12 +59,9 @@ func (d *Decky) status() messages.DeckyStatus {
 		Declared: o.declared.Presence.String(), Recorded: o.recorded.Presence.String(), Observed: d.observed(),
 		Expected: want, Services: o.runtime.Services, Base: o.runtime.Base, IP: o.declared.Entry.IP,
 		Phase: d.phase(), Reason: d.v.reason, Held: d.v.held, Rev: o.rev, Cause: o.lastCause,
-		ChangedAt: messages.Moment{Time: o.changedAt}, Up: up(want, o.runtime.Services), Paused: o.pause.Paused,
+		ChangedAt: messages.Moment{Time: o.changedAt}, Up: up(want, o.runtime.Services), Paused: o.pause.Paused, Drift: d.v.drift,
 		DeclaredAt: messages.Moment{Time: o.declared.ReadAt}, RecordedAt: messages.Moment{Time: o.recorded.ReadAt},
 		ObservedAt: messages.Moment{Time: o.runtime.ReadAt},
-	}
-	if o.declared.Presence == messages.Present && o.recorded.Presence == messages.Present {
-		s.Drift = drift(o)
 	}
 	if o.recorded.Presence == messages.Present {
 		s.State = o.recorded.Row.State

@@ -51,13 +51,19 @@ func (d *directory) find(n name) *Ref {
 
 // list answers all, in the order of start.
 func (d *directory) list() []*Ref {
+	refs := d.all()
+	slices.SortFunc(refs, bySeq)
+	return refs
+}
+
+// all answers all, in no order: a tenth of the price.
+func (d *directory) all() []*Ref {
 	d.mu.Lock()
+	defer d.mu.Unlock()
 	refs := make([]*Ref, 0, len(d.refs))
 	for _, r := range d.refs {
 		refs = append(refs, r)
 	}
-	d.mu.Unlock()
-	slices.SortFunc(refs, bySeq)
 	return refs
 }
 

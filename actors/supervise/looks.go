@@ -50,13 +50,16 @@ func (s *System) Measure(on bool) {
 		s.looks.count.Store(0)
 	}
 	s.looks.timed = on
-	s.open(s.directory.list())
+	s.open(s.directory.all())
 }
 
 // open gives every actor the eyes that look at it. The lock is held.
 func (s *System) open(refs []*Ref) {
 	for _, r := range refs {
 		old := r.eyes.Load()
+		if len(s.looks.taps) == 0 && seesAlready(old, s.looks.timed) {
+			continue // what is so a second after it was looked at before
+		}
 		next := &eyes{}
 		if s.looks.timed {
 			next.times = &histogram{}
@@ -76,6 +79,14 @@ func (s *System) open(refs []*Ref) {
 			r.eyes.Store(next)
 		}
 	}
+}
+
+// seesAlready says whether eyes without taps are as they should be.
+func seesAlready(e *eyes, timed bool) bool {
+	if e == nil {
+		return !timed
+	}
+	return timed && e.times != nil && len(e.taps) == 0
 }
 
 // saw notes one handled message.

@@ -142,6 +142,13 @@ func (s *System) Kill(r *Ref, why string) {
 	s.report(crashIt{ref: r, why: clip(why, maxReason), now: true})
 }
 
+// Each calls f for every actor that is not stopped, in no order.
+func (s *System) Each(f func(r *Ref)) {
+	for _, r := range s.directory.all() {
+		f(r)
+	}
+}
+
 // Refs answers the actors that are not stopped, in the order of start.
 func (s *System) Refs() []*Ref { return s.directory.list() }
 

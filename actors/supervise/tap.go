@@ -69,7 +69,7 @@ func (s *System) Tap(spec TapSpec) (*Tap, error) {
 	t.left.Store(spec.Count)
 	t.timer = time.AfterFunc(spec.For, t.Stop)
 	s.looks.taps = append(s.looks.taps, t)
-	s.open(s.directory.list())
+	s.open(s.directory.all())
 	return t, nil
 }
 
@@ -84,7 +84,7 @@ func (t *Tap) Stop() {
 	s.looks.mu.Lock()
 	defer s.looks.mu.Unlock()
 	s.looks.taps = slices.DeleteFunc(s.looks.taps, func(x *Tap) bool { return x == t })
-	s.open(s.directory.list())
+	s.open(s.directory.all())
 }
 
 // Out delivers the messages; it is never closed, see Done.

@@ -23,15 +23,15 @@ type Sampler struct {
 	until   time.Time // somebody looks until then
 	running bool
 	before  map[*supervise.Ref]sample
-	rates   map[*supervise.Ref]rate
+	rated   bool      // there were two looks: before has rates
 	at      time.Time // of the samples in before
 }
 
-// sample is what the counters said at the last look.
-type sample struct{ in, done int64 }
-
-// rate is how they moved between the last two.
-type rate struct{ in, done float64 }
+// sample is what the counters said at the last look, and how they moved between the last two.
+type sample struct {
+	in, done         int64
+	inRate, doneRate float64 // a second
+}
 
 // NewSampler returns the actor; give it to a supervise.Spec.
 func NewSampler(sys *supervise.System) *Sampler { return &Sampler{sys: sys} }
@@ -65,7 +65,7 @@ func (s *Sampler) look(c *supervise.Ctx) {
 
 func (s *Sampler) tick(c *supervise.Ctx) {
 	if c.Now().After(s.until) {
-		s.running, s.before, s.rates = false, nil, nil
+		s.running, s.before, s.rated = false, nil, false
 		s.sys.Measure(false)
 		return
 	}
@@ -75,29 +75,26 @@ func (s *Sampler) tick(c *supervise.Ctx) {
 }
 
 func (s *Sampler) sample(now time.Time) {
-	refs := s.sys.Refs()
-	next := make(map[*supervise.Ref]sample, len(refs))
-	rates := make(map[*supervise.Ref]rate, len(refs))
+	next := make(map[*supervise.Ref]sample, len(s.before))
 	took := now.Sub(s.at).Seconds()
-	for _, r := range refs {
+	s.sys.Each(func(r *supervise.Ref) {
 		st := r.Stats()
-		next[r] = sample{st.In, st.Done}
+		x := sample{in: st.In, done: st.Done}
 		if was, known := s.before[r]; known && took > 0 {
-			rates[r] = rate{float64(st.In-was.in) / took, float64(st.Done-was.done) / took}
+			x.inRate, x.doneRate = float64(st.In-was.in)/took, float64(st.Done-was.done)/took
 		}
-	}
-	if s.before != nil {
-		s.rates = rates
-	}
+		next[r] = x
+	})
+	s.rated = s.before != nil
 	s.before, s.at = next, now
 }
 
 func (s *Sampler) list(now time.Time) messages.ActorList {
 	refs := s.sys.Refs()
-	l := messages.ActorList{Items: make([]messages.ActorStatus, 0, len(refs)), Sampled: s.rates != nil}
+	l := messages.ActorList{Items: make([]messages.ActorStatus, 0, len(refs)), Sampled: s.rated}
 	for _, r := range refs {
 		a := ActorOf(r, now)
-		a.InPerSecond, a.DonePerSecond = s.rates[r].in, s.rates[r].done
+		a.InPerSecond, a.DonePerSecond = s.before[r].inRate, s.before[r].doneRate
 		l.Items = append(l.Items, a)
 	}
 	return l

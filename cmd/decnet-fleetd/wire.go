@@ -223,11 +223,11 @@ func onEvent(e supervise.Event, fleetPost, viewPost *post) {
 
 func deckyStats(sys *supervise.System) map[string]supervise.Stats {
 	out := map[string]supervise.Stats{}
-	for _, r := range sys.Refs() {
+	sys.Each(func(r *supervise.Ref) {
 		if r.Kind() == "decky" {
 			out[r.ID()] = r.Stats()
 		}
-	}
+	})
 	return out
 }
 
