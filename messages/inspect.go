@@ -8,7 +8,7 @@ import (
 // What the console asks. None of these questions reaches an actor that works on the fleet: they are answered from what
 // actors reported and from counters.
 
-// ErrUnknownTarget: there is no decky, actor or record of that name.
+// ErrUnknownTarget says that there is no decky, actor or record of that name.
 var ErrUnknownTarget = errors.New("console: there is nothing of that name")
 
 // GetActors asks for the counters of all actors; the answer is an ActorList.

@@ -87,19 +87,19 @@ func (w *writer) value(v reflect.Value, depth int) {
 		w.moment(v.Interface().(time.Time))
 		return
 	}
-	switch v.Kind() {
-	case reflect.String:
+	switch kind := v.Kind(); {
+	case kind == reflect.String:
 		w.string(v.String())
-	case reflect.Struct:
+	case kind == reflect.Struct:
 		w.structure(v, depth)
-	case reflect.Slice, reflect.Array:
+	case kind == reflect.Slice || kind == reflect.Array:
 		w.list(v, depth)
-	case reflect.Map:
+	case kind == reflect.Map:
 		w.size += v.Len() * int(v.Type().Key().Size()+v.Type().Elem().Size())
 		w.text("map[" + strconv.Itoa(v.Len()) + "]")
-	case reflect.Interface:
+	case kind == reflect.Interface:
 		w.inside(v, depth)
-	case reflect.Pointer:
+	case kind == reflect.Pointer:
 		w.pointer(v, depth)
 	default:
 		w.scalar(v)

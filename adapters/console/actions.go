@@ -81,7 +81,7 @@ func (s *Server) act(w http.ResponseWriter, r *http.Request) {
 		if !ok {
 			return
 		}
-		s.perform(w, r, verb, want, targets, false)
+		s.perform(w, r, deed{verb, want, targets, false})
 	})
 }
 
@@ -100,7 +100,7 @@ func (s *Server) actOne(w http.ResponseWriter, r *http.Request) {
 			refuse(w, http.StatusBadRequest, BadRequest, "the path names the target", "POST /v1/actions/"+verb+" takes targets and filters")
 			return
 		}
-		s.perform(w, r, verb, want, []string{name}, true)
+		s.perform(w, r, deed{verb, want, []string{name}, true})
 	})
 }
 
@@ -182,8 +182,17 @@ func (s *Server) selected(r *http.Request, want ActionRequest) ([]string, error)
 	return names, err
 }
 
-// perform has the backend act and answers with what became of each target. alone: a refusal is one of the request.
-func (s *Server) perform(w http.ResponseWriter, r *http.Request, verb string, want ActionRequest, targets []string, alone bool) {
+// deed is an action whose targets are known.
+type deed struct {
+	verb    string
+	want    ActionRequest
+	targets []string
+	alone   bool // a refusal of the target is one of the request
+}
+
+// perform has the backend act and answers with what became of each target.
+func (s *Server) perform(w http.ResponseWriter, r *http.Request, d deed) {
+	verb, want, targets := d.verb, d.want, d.targets
 	who, n := CallerOf(r.Context()), noteOf(r.Context())
 	if n != nil {
 		n.target, n.reason, n.dry = listOf(targets), want.Reason, want.DryRun
@@ -203,7 +212,7 @@ func (s *Server) perform(w http.ResponseWriter, r *http.Request, verb string, wa
 	if n != nil {
 		n.result = tally(items)
 	}
-	if alone && len(items) == 1 && refuseResult(w, verb, items[0]) {
+	if d.alone && len(items) == 1 && refuseResult(w, verb, items[0]) {
 		return
 	}
 	whole(&items)

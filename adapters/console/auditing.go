@@ -36,7 +36,7 @@ func noteOf(ctx context.Context) *note {
 // audited runs a request that changes something and puts it on record, whatever becomes of it. The record is made before
 // the client has read the answer to its end, and also where it has gone.
 func (s *Server) audited(w http.ResponseWriter, r *http.Request, next http.Handler) {
-	n := &note{verb: verbOf(r)}
+	n, who := &note{verb: verbOf(r)}, CallerOf(r.Context())
 	seen := &witness{ResponseWriter: w, status: http.StatusOK}
 	whole := false
 	defer func() {
@@ -47,7 +47,7 @@ func (s *Server) audited(w http.ResponseWriter, r *http.Request, next http.Handl
 			n.result = outcome(seen.status)
 		}
 		if !n.dry {
-			s.record(CallerOf(r.Context()), *n)
+			s.record(who, *n)
 		}
 	}()
 	next.ServeHTTP(seen, r.WithContext(context.WithValue(r.Context(), noteKey{}, n)))

@@ -118,13 +118,20 @@ func get[T any](ctx context.Context, c *Client, path string, query url.Values) (
 }
 
 func do[T any](ctx context.Context, c *Client, method, path string, body []byte) (T, error) {
-	return doKeyed[T](ctx, c, method, path, body, "")
+	return doCall[T](ctx, c, call{method: method, path: path, body: body, accept: "application/json"})
 }
 
-// doKeyed is do for a request that is done once even if it is sent twice.
-func doKeyed[T any](ctx context.Context, c *Client, method, path string, body []byte, key string) (T, error) {
+// call is one request.
+type call struct {
+	method, path string
+	body         []byte
+	accept       string
+	key          string // it is done once even if it is sent twice; "" for what changes nothing
+}
+
+func doCall[T any](ctx context.Context, c *Client, x call) (T, error) {
 	var v T
-	resp, err := c.sendKeyed(ctx, method, path, body, "application/json", key)
+	resp, err := c.sendCall(ctx, x)
 	if err != nil {
 		return v, err
 	}
@@ -141,22 +148,22 @@ func doKeyed[T any](ctx context.Context, c *Client, method, path string, body []
 
 // send returns a response with status 200.
 func (c *Client) send(ctx context.Context, method, path string, body []byte, accept string) (*http.Response, error) {
-	return c.sendKeyed(ctx, method, path, body, accept, "")
+	return c.sendCall(ctx, call{method: method, path: path, body: body, accept: accept})
 }
 
-func (c *Client) sendKeyed(ctx context.Context, method, path string, body []byte, accept, key string) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, method, "http://localhost"+path, bytes.NewReader(body))
+func (c *Client) sendCall(ctx context.Context, x call) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, x.method, "http://localhost"+x.path, bytes.NewReader(x.body))
 	if err != nil {
 		return nil, &Error{BadRequest, err.Error(), ""}
 	}
-	req.Header.Set("Accept", accept)
+	req.Header.Set("Accept", x.accept)
 	if c.via != "" {
 		req.Header.Set(viaHeader, c.via)
 	}
-	if key != "" {
-		req.Header.Set("Idempotency-Key", key)
+	if x.key != "" {
+		req.Header.Set("Idempotency-Key", x.key)
 	}
-	if len(body) > 0 {
+	if len(x.body) > 0 {
 		req.Header.Set("Content-Type", "application/json")
 	}
 	resp, err := c.http.Do(req)

@@ -137,7 +137,8 @@ func (c *Client) Act(ctx context.Context, verb string, want ActionRequest) (Acti
 	}
 	var key [16]byte
 	_, _ = rand.Read(key[:]) // it never fails: crypto/rand ends the process instead
-	return doKeyed[ActionReply](ctx, c, http.MethodPost, "/v1/actions/"+url.PathEscape(verb), body, hex.EncodeToString(key[:]))
+	return doCall[ActionReply](ctx, c, call{method: http.MethodPost, path: "/v1/actions/" + url.PathEscape(verb), body: body,
+		accept: "application/json", key: hex.EncodeToString(key[:])})
 }
 
 // Download writes what a path answers to to, and says how many bytes it was. It takes as long as wait beyond the client's

@@ -90,29 +90,29 @@ func textsOf(v reflect.Value, depth int) []string {
 	if depth > 2 {
 		return nil
 	}
-	if m, is := v.Interface().(messages.Moment); is {
+	if m, is := reflect.TypeAssert[messages.Moment](v); is {
 		if m.IsZero() {
 			return nil
 		}
 		return []string{m.UTC().Format(time.RFC3339)}
 	}
-	switch v.Kind() {
-	case reflect.String:
+	switch kind := v.Kind(); {
+	case kind == reflect.String:
 		return []string{v.String()}
-	case reflect.Bool:
+	case kind == reflect.Bool:
 		return []string{strconv.FormatBool(v.Bool())}
-	case reflect.Pointer:
+	case kind == reflect.Pointer:
 		if v.IsNil() {
 			return nil
 		}
 		return textsOf(v.Elem(), depth)
-	case reflect.Slice:
+	case kind == reflect.Slice:
 		var out []string
 		for i := 0; i < v.Len() && len(out) < mostTexts; i++ {
 			out = append(out, textsOf(v.Index(i), depth+1)...)
 		}
 		return out
-	case reflect.Struct:
+	case kind == reflect.Struct:
 		var out []string
 		for i := range v.NumField() {
 			if v.Type().Field(i).IsExported() {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -114,27 +115,34 @@ func (s *Server) deckyLogs(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// readSince reads ?since=. It answers itself where that is no number.
+func readSince(w http.ResponseWriter, r *http.Request) (int64, bool) {
+	text := r.URL.Query().Get("since")
+	if text == "" {
+		return 0, true
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 0 {
+		refuse(w, http.StatusBadRequest, BadRequest, "since is "+strconv.Quote(clipped(text, 64))+", must be the seq of a line", "")
+		return 0, false
+	}
+	return n, true
+}
+
 func (s *Server) logsOf(w http.ResponseWriter, r *http.Request, actor string) {
 	list := LogList{Envelope: Envelope{API, "logs"}, Items: []LogLine{}}
-	since := int64(0)
-	if text := r.URL.Query().Get("since"); text != "" {
-		n, err := strconv.ParseInt(text, 10, 64)
-		if err != nil || n < 0 {
-			refuse(w, http.StatusBadRequest, BadRequest, "since is "+strconv.Quote(clipped(text, 64))+", must be the seq of a line", "")
-			return
-		}
-		since = n
+	since, ok := readSince(w, r)
+	if !ok {
+		return
 	}
 	var all []LogLine
 	if s.cfg.Logs != nil {
 		all, list.Seq, list.Dropped = s.cfg.Logs.lines(since)
 	}
-	some := all[:0]
-	for _, x := range all {
-		if actor == "" || x.Actor != "" && (x.Actor == actor || matches(actor, x.Actor) && r.PathValue("id") == "") {
-			some = append(some, x)
-		}
-	}
+	exact := r.PathValue("id") != ""
+	some := slices.DeleteFunc(all, func(x LogLine) bool {
+		return actor != "" && x.Actor != actor && (exact || x.Actor == "" || !matches(actor, x.Actor))
+	})
 	limit := r.URL.Query().Get("limit")
 	if n, err := strconv.Atoi(limit); err == nil && n > 0 && n < len(some) && since == 0 {
 		some = some[len(some)-n:] // the newest: a limit means the tail here

@@ -103,23 +103,23 @@ func schemaOf(t reflect.Type, depth int) object {
 	case depth > 6:
 		return object{}
 	}
-	switch t.Kind() {
-	case reflect.String:
+	switch kind := t.Kind(); {
+	case kind == reflect.String:
 		return object{"type": "string"}
-	case reflect.Bool:
+	case kind == reflect.Bool:
 		return object{"type": "boolean"}
-	case reflect.Float32, reflect.Float64:
+	case kind == reflect.Float32 || kind == reflect.Float64:
 		return object{"type": "number"}
-	case reflect.Pointer:
+	case kind == reflect.Pointer:
 		return schemaOf(t.Elem(), depth+1)
-	case reflect.Slice:
+	case kind == reflect.Slice:
 		if t.Elem().Kind() == reflect.Uint8 {
 			return object{} // JSON of somebody else
 		}
 		return object{"type": "array", "items": schemaOf(t.Elem(), depth+1)}
-	case reflect.Map:
+	case kind == reflect.Map:
 		return object{"type": "object", "additionalProperties": schemaOf(t.Elem(), depth+1)}
-	case reflect.Struct:
+	case kind == reflect.Struct:
 		return structSchema(t, depth)
 	}
 	return object{"type": "integer"}

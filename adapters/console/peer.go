@@ -61,14 +61,13 @@ func peerGroups(fd uintptr) []uint32 {
 		//nolint:gosec // the kernel writes no more than size bytes into groups
 		_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, fd, unix.SOL_SOCKET, unix.SO_PEERGROUPS,
 			uintptr(unsafe.Pointer(&groups[0])), uintptr(unsafe.Pointer(&size)), 0)
-		switch errno {
-		case 0:
+		if errno == 0 {
 			return groups[:size/4]
-		case unix.ERANGE:
-			groups = make([]uint32, max(size/4, uint32(2*len(groups))))
-		default:
+		}
+		if errno != unix.ERANGE {
 			return nil
 		}
+		groups = make([]uint32, max(size/4, uint32(2*len(groups))))
 	}
 	return nil
 }

@@ -89,7 +89,7 @@ func (a *app) act(ctx context.Context, client *console.Client, x control, o actO
 	}
 	want := console.ActionRequest{Targets: names, Filter: o.filter, Actors: o.actors, Reason: o.reason, DryRun: true, Wait: console.Wait(o.wait)}
 	if !o.dryRun && !o.yes && !x.harmless {
-		if err := a.confirm(ctx, client, x.verb, want); err != nil {
+		if err := a.confirmAct(ctx, client, x.verb, want); err != nil {
 			return err
 		}
 	}
@@ -104,8 +104,8 @@ func (a *app) act(ctx context.Context, client *console.Client, x control, o actO
 	return actExit(reply.Items)
 }
 
-// confirm asks the person at the terminal, after it was said what would be done.
-func (a *app) confirm(ctx context.Context, client *console.Client, verb string, want console.ActionRequest) error {
+// confirmAct asks the person at the terminal, after it was said what would be done.
+func (a *app) confirmAct(ctx context.Context, client *console.Client, verb string, want console.ActionRequest) error {
 	if !a.inTTY {
 		return usage(errors.New(verb+" changes something, and nobody can be asked"), "add --yes, or see what it would do with --dry-run")
 	}

@@ -43,7 +43,7 @@ func (b *bundle) add(name, source string, raw []byte, err error) error {
 	if err != nil {
 		e.Error = clip(err.Error(), maxLine)
 	}
-	if len(raw) == 0 && err != nil {
+	if len(raw) == 0 && e.Error != "" {
 		b.files = append(b.files, e)
 		return nil
 	}
