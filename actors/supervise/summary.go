@@ -87,19 +87,19 @@ func (w *writer) value(v reflect.Value, depth int) {
 		w.moment(v.Interface().(time.Time))
 		return
 	}
-	switch kind := v.Kind(); {
-	case kind == reflect.String:
+	switch v.Kind() { //nolint:exhaustive // what is not named is handled below
+	case reflect.String:
 		w.string(v.String())
-	case kind == reflect.Struct:
+	case reflect.Struct:
 		w.structure(v, depth)
-	case kind == reflect.Slice || kind == reflect.Array:
+	case reflect.Slice, reflect.Array:
 		w.list(v, depth)
-	case kind == reflect.Map:
+	case reflect.Map:
 		w.size += v.Len() * int(v.Type().Key().Size()+v.Type().Elem().Size())
 		w.text("map[" + strconv.Itoa(v.Len()) + "]")
-	case kind == reflect.Interface:
+	case reflect.Interface:
 		w.inside(v, depth)
-	case kind == reflect.Pointer:
+	case reflect.Pointer:
 		w.pointer(v, depth)
 	default:
 		w.scalar(v)

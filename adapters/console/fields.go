@@ -96,23 +96,23 @@ func textsOf(v reflect.Value, depth int) []string {
 		}
 		return []string{m.UTC().Format(time.RFC3339)}
 	}
-	switch kind := v.Kind(); {
-	case kind == reflect.String:
+	switch v.Kind() { //nolint:exhaustive // what is not named is handled below
+	case reflect.String:
 		return []string{v.String()}
-	case kind == reflect.Bool:
+	case reflect.Bool:
 		return []string{strconv.FormatBool(v.Bool())}
-	case kind == reflect.Pointer:
+	case reflect.Pointer:
 		if v.IsNil() {
 			return nil
 		}
 		return textsOf(v.Elem(), depth)
-	case kind == reflect.Slice:
+	case reflect.Slice:
 		var out []string
 		for i := 0; i < v.Len() && len(out) < mostTexts; i++ {
 			out = append(out, textsOf(v.Index(i), depth+1)...)
 		}
 		return out
-	case kind == reflect.Struct:
+	case reflect.Struct:
 		var out []string
 		for i := range v.NumField() {
 			if v.Type().Field(i).IsExported() {

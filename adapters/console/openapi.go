@@ -103,23 +103,23 @@ func schemaOf(t reflect.Type, depth int) object {
 	case depth > 6:
 		return object{}
 	}
-	switch kind := t.Kind(); {
-	case kind == reflect.String:
+	switch t.Kind() { //nolint:exhaustive // what is not named is handled below
+	case reflect.String:
 		return object{"type": "string"}
-	case kind == reflect.Bool:
+	case reflect.Bool:
 		return object{"type": "boolean"}
-	case kind == reflect.Float32 || kind == reflect.Float64:
+	case reflect.Float32, reflect.Float64:
 		return object{"type": "number"}
-	case kind == reflect.Pointer:
+	case reflect.Pointer:
 		return schemaOf(t.Elem(), depth+1)
-	case kind == reflect.Slice:
+	case reflect.Slice:
 		if t.Elem().Kind() == reflect.Uint8 {
 			return object{} // JSON of somebody else
 		}
 		return object{"type": "array", "items": schemaOf(t.Elem(), depth+1)}
-	case kind == reflect.Map:
+	case reflect.Map:
 		return object{"type": "object", "additionalProperties": schemaOf(t.Elem(), depth+1)}
-	case kind == reflect.Struct:
+	case reflect.Struct:
 		return structSchema(t, depth)
 	}
 	return object{"type": "integer"}
