@@ -107,9 +107,9 @@ func (d *deadLetters) list(c *clock) []DeadLetter {
 	return out
 }
 
-// DeadLetters answers what was refused or discarded, grouped; the order is of no meaning. total counts all of them since
+// Letters answers what was refused or discarded, grouped; the order is of no meaning. total counts all of them since
 // the start, those of forgotten groups too.
-func (s *System) DeadLetters() (groups []DeadLetter, total int64) {
+func (s *System) Letters() (groups []DeadLetter, total int64) {
 	groups = s.letters.list(&s.clock)
 	s.letters.mu.Lock()
 	defer s.letters.mu.Unlock()

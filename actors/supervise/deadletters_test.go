@@ -8,7 +8,7 @@ import (
 )
 
 func letterOf(l *lab, id, typ, why string) int64 {
-	groups, _ := l.DeadLetters()
+	groups, _ := l.Letters()
 	for _, g := range groups {
 		if g.ID == id && g.Type == typ && g.Why == why {
 			return g.Count
@@ -52,7 +52,7 @@ func TestWhatNobodyTakesIsADeadLetter(t *testing.T) {
 		if d, s := letterOf(l, "down", "int", "discarded"), letterOf(l, "down", "int", "stopped"); d != 1 || s != 1 {
 			t.Errorf("discarded %d, stopped %d", d, s)
 		}
-		if _, total := l.DeadLetters(); total != 6 {
+		if _, total := l.Letters(); total != 6 {
 			t.Errorf("total %d", total)
 		}
 	})
@@ -89,7 +89,7 @@ func TestATimerThatIsDiscardedIsNoLetter(t *testing.T) {
 		synctest.Wait()
 		l.Retire(r)
 		synctest.Wait()
-		if _, total := l.DeadLetters(); total != 0 {
+		if _, total := l.Letters(); total != 0 {
 			t.Errorf("total %d", total)
 		}
 	})

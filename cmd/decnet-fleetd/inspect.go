@@ -64,7 +64,7 @@ func (n *node) crashes(q messages.GetCrashes) []messages.CrashRecord {
 }
 
 func (n *node) deadLetters() messages.DeadLetterList {
-	groups, total := n.sys.DeadLetters()
+	groups, total := n.sys.Letters()
 	l := messages.DeadLetterList{Items: make([]messages.DeadLetter, 0, len(groups)), Total: total}
 	for _, g := range groups {
 		l.Items = append(l.Items, messages.DeadLetter{At: messages.Moment{Time: g.Last}, Target: g.Kind + "/" + g.ID, Type: g.Type, Why: g.Why, Count: g.Count})
