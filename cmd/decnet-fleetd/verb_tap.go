@@ -106,7 +106,7 @@ func (a *app) logsVerb() *cobra.Command {
 			if actor != "" {
 				actor = actorName(actor)
 			}
-			return a.logs(ctx, client, actor, s, follow)
+			return a.tailLogs(ctx, client, actor, s, follow)
 		}),
 	}
 	f := c.Flags()
@@ -120,7 +120,7 @@ func (a *app) logsVerb() *cobra.Command {
 // logLook is how often followed logs are looked at. Chosen: a person reads slower.
 const logLook = 500 * time.Millisecond
 
-func (a *app) logs(ctx context.Context, client *console.Client, actor string, s console.Selection, follow bool) error {
+func (a *app) tailLogs(ctx context.Context, client *console.Client, actor string, s console.Selection, follow bool) error {
 	list, err := client.Logs(ctx, actor, 0, s)
 	if err != nil {
 		return err
