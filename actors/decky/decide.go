@@ -54,6 +54,7 @@ const (
 	ReasonGuard           = "waits for the mass-deletion guard"
 	ReasonMixed           = "containers fit neither the file's services nor those of DECNET's deployment"
 	ReasonTwin            = "another host has a row of this name: "
+	ReasonPaused          = "paused by an operator"
 )
 
 // verdict is what decide came to: the state of the containers, why it acts or does not, what is held.
@@ -65,24 +66,46 @@ type verdict struct {
 	wake   time.Time           // look again then, even if nothing is heard; zero: no need
 	reread bool                // file and table should be read once more
 	retire bool
-	busy   bool // it will go on by itself shortly
+	busy   bool     // it will go on by itself shortly
+	drift  []string // columns that differ from the file
 }
 
 // decide chooses from everything known. Same observations, same verdict. What it calls may change its own copy only.
 func decide(o observations, p Policy) verdict {
+	v := conclude(&o, p)
+	if o.pause.Paused && v.want != nil {
+		v.held = &messages.Held{What: v.action(), Why: o.pause.Why}
+		v.reason, v.want = ReasonPaused, nil
+	}
+	return v
+}
+
+// action is the word for what is wanted; "" for nothing.
+func (v verdict) action() string {
+	switch {
+	case v.want == nil:
+		return ""
+	case v.want.Kind == messages.UpdateRow:
+		return v.want.Transition.Transition
+	}
+	return v.want.Kind.String()
+}
+
+// conclude chooses as if nothing were paused.
+func conclude(o *observations, p Policy) verdict {
 	switch d, r := o.declared.Presence, o.recorded.Presence; {
 	case d == messages.Unknown:
 		return verdict{reason: ReasonUnknownDeclared}
 	case r == messages.Unknown:
 		return verdict{reason: ReasonUnknownRecorded}
 	case d == messages.Present && r == messages.Absent:
-		return decideInsert(&o, p)
+		return decideInsert(o, p)
 	case d == messages.Absent && r == messages.Present:
-		return decideDelete(&o, p)
+		return decideDelete(o, p)
 	case d == messages.Absent:
 		return verdict{reason: ReasonGone, retire: o.flight == nil}
 	}
-	return decideUpdate(&o, p)
+	return decideUpdate(o, p)
 }
 
 func decideInsert(o *observations, p Policy) verdict {
@@ -138,6 +161,7 @@ func decideUpdate(o *observations, p Policy) verdict {
 	o.declared.Entry = *entry
 	v := verdict{state: state, reason: quietReason(o, known)}
 	changed := drift(o)
+	v.drift = changed
 	setState := known && string(state) != o.recorded.Row.State
 	if setState {
 		v.reason = ReasonState
