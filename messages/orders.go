@@ -84,5 +84,6 @@ type FactsTold struct {
 	Runtime  RuntimeObserved
 	Declared DeclaredObserved
 	Recorded RecordedObserved
+	Pause    PauseObserved
 	Marks    []PassMark // of the passes that wait for it, the oldest first
 }

@@ -47,7 +47,8 @@ type RuntimeChanged struct {
 	Gone    []string // ids
 	EventAt time.Time
 	Cause   string
-	Drift   int // changes a periodic list found that no event had announced
+	Drift   int  // changes a periodic list found that no event had announced
+	Whole   bool // the reading behind it was the complete list: what it does not name is as it was
 	ReadAt  time.Time
 }
 
@@ -68,6 +69,7 @@ type RuntimeObserved struct {
 	Refused string
 	EventAt time.Time
 	Cause   string
+	ReadAt  time.Time // zero where nothing is known
 }
 
 // SourceDown tells the fleet that a source knows nothing at the moment.

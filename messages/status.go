@@ -45,6 +45,12 @@ type DeckyStatus struct {
 	Restarts  int64         `json:"restarts"`
 	Mailbox   int64         `json:"mailbox"`
 	HighWater int64         `json:"high_water"`
+	Paused    bool          `json:"paused,omitempty"` // its row is not written until somebody resumes it
+	Drift     []string      `json:"drift,omitempty"`  // columns of the row that differ from the file
+	// When the facts behind it were read; a fact that has not changed since was confirmed by later looks.
+	DeclaredAt Moment `json:"declared_at,omitzero"`
+	RecordedAt Moment `json:"recorded_at,omitzero"`
+	ObservedAt Moment `json:"observed_at,omitzero"`
 }
 
 // DeckyReported carries a decky's status to the view and the fleet.
@@ -54,6 +60,8 @@ type DeckyReported struct {
 	// In a dry run only: what would be ordered, nil for nothing, and the services as the file has them.
 	Plan     *PlanItem
 	Services []string
+	Decision Decision // what it came to just now
+	Repeated int64    // how often it came to the one before again, since it last reported
 }
 
 // DeckyGone tells the view that a decky retired.
@@ -96,6 +104,7 @@ type Status struct {
 	Counters      map[string]int64  `json:"counters"`
 	Warnings      []string          `json:"warnings"`
 	YourRole      string            `json:"your_role,omitempty"` // of who asked: admin, operator, read-only; "": not told
+	Paused        []Pause           `json:"paused,omitempty"`
 }
 
 // DeckyHeld names a decky with what is held.
@@ -114,6 +123,9 @@ type GetDeckies struct{}
 type GetPass struct {
 	DryRun bool
 	First  bool // readings made since the start will do: the process was started for this pass
+	// Only names the deckies it is about, which are told everything known again; nil means all. Sources are read whole in
+	// any case.
+	Only []string
 }
 
 // PlanItem is one change a dry run would make.
@@ -154,4 +166,6 @@ type FleetReported struct {
 	Holds    []Hold
 	Redeploy Moment // state changes are held until then; zero: not
 	Counters map[string]int64
+	Sources  []SourceSeen
+	Pauses   []Pause
 }

@@ -55,6 +55,7 @@ const (
 	ReasonMixed           = "containers fit neither the file's services nor those of DECNET's deployment"
 	ReasonUnwritable      = "the database refuses it: "
 	ReasonTwin            = "another host has a row of this name: "
+	ReasonPaused          = "paused by an operator"
 )
 
 // verdict is what decide came to: the state of the containers, why it acts or does not, what is held.
@@ -66,13 +67,19 @@ type verdict struct {
 	wake   time.Time           // look again then, even if nothing is heard; zero: no need
 	reread bool                // file and table should be read once more
 	retire bool
-	busy   bool // it will go on by itself shortly
+	busy   bool     // it will go on by itself shortly
+	drift  []string // columns that differ from the file
 }
 
 // decide chooses from everything known. Same observations, same verdict.
 func decide(o observations, p Policy) verdict {
-	v := wanted(o, p)
-	if ready := o.refused.at.Add(p.TwinRetry); v.want != nil && o.refused.why != "" && o.now.Before(ready) {
+	v := conclude(&o, p)
+	switch ready := o.refused.at.Add(p.TwinRetry); {
+	case v.want == nil:
+	case o.pause.Paused:
+		v.held = &messages.Held{What: v.action(), Why: o.pause.Why}
+		v.reason, v.want = ReasonPaused, nil
+	case o.refused.why != "" && o.now.Before(ready):
 		what := v.want.Kind.String()
 		v.want, v.busy = nil, false
 		v = hold(v, what, ReasonUnwritable+o.refused.why, ready)
@@ -80,21 +87,32 @@ func decide(o observations, p Policy) verdict {
 	return v
 }
 
-// wanted is what follows from the facts. What it calls may change its own copy of them only.
-func wanted(o observations, p Policy) verdict {
+// action is the word for what is wanted; "" for nothing.
+func (v verdict) action() string {
+	switch {
+	case v.want == nil:
+		return ""
+	case v.want.Kind == messages.UpdateRow:
+		return v.want.Transition.Transition
+	}
+	return v.want.Kind.String()
+}
+
+// conclude chooses as if nothing were paused or refused. It may change its caller's own copy of the facts only.
+func conclude(o *observations, p Policy) verdict {
 	switch d, r := o.declared.Presence, o.recorded.Presence; {
 	case d == messages.Unknown:
 		return verdict{reason: ReasonUnknownDeclared}
 	case r == messages.Unknown:
 		return verdict{reason: ReasonUnknownRecorded}
 	case d == messages.Present && r == messages.Absent:
-		return decideInsert(&o, p)
+		return decideInsert(o, p)
 	case d == messages.Absent && r == messages.Present:
-		return decideDelete(&o, p)
+		return decideDelete(o, p)
 	case d == messages.Absent:
 		return verdict{reason: ReasonGone, retire: o.flight == nil}
 	}
-	return decideUpdate(&o, p)
+	return decideUpdate(o, p)
 }
 
 func decideInsert(o *observations, p Policy) verdict {
@@ -150,6 +168,7 @@ func decideUpdate(o *observations, p Policy) verdict {
 	o.declared.Entry = *entry
 	v := verdict{state: state, reason: quietReason(o, known)}
 	changed := drift(o)
+	v.drift = changed
 	setState := known && string(state) != o.recorded.Row.State
 	if setState {
 		v.reason = ReasonState

@@ -32,6 +32,7 @@ type Decky struct {
 	asked    time.Time // when a reread was last asked for
 	mark     *messages.PassMark
 	reported uint64 // sum of the last report
+	repeated int64  // how often the conclusion was the same since
 	told     bool
 }
 

@@ -14,6 +14,7 @@ type observations struct {
 	runtime  messages.RuntimeObserved
 	holds    messages.HoldsObserved
 	permit   messages.DeletePermitted
+	pause    messages.PauseObserved
 	rereadAt time.Time // file and table were both read by a look that began then
 
 	seenRow bool   // a row was there before: bringing it back needs a settle
@@ -61,7 +62,7 @@ type flight struct {
 func fold(o observations, msg any) observations {
 	switch m := msg.(type) {
 	case messages.FactsTold:
-		o.holds, o.permit = m.Holds, m.Permit
+		o.holds, o.permit, o.pause = m.Holds, m.Permit, m.Pause
 		foldRuntime(&o, m.Runtime)
 		foldEntry(&o, m.Declared)
 		foldRow(&o, m.Recorded)
@@ -75,6 +76,8 @@ func fold(o observations, msg any) observations {
 		o.holds = m
 	case messages.DeletePermitted:
 		o.permit = m
+	case messages.PauseObserved:
+		o.pause = m
 	case messages.RereadDone:
 		o.rereadAt = m.At
 	case messages.RowReply:

@@ -46,7 +46,7 @@ func anyRuntime(t *rapid.T) messages.RuntimeObserved {
 }
 
 func anyMessage(t *rapid.T) any {
-	switch rapid.IntRange(0, 5).Draw(t, "message") {
+	switch rapid.IntRange(0, 6).Draw(t, "message") {
 	case 0:
 		return anyDeclared(t)
 	case 1:
@@ -57,6 +57,9 @@ func anyMessage(t *rapid.T) any {
 		return messages.DeletePermitted{Granted: rapid.Bool().Draw(t, "granted")}
 	case 4:
 		return messages.RereadDone{At: noon.Add(time.Duration(rapid.IntRange(0, 20).Draw(t, "reread")) * time.Second)}
+	}
+	if rapid.IntRange(0, 3).Draw(t, "pause or hold") == 0 {
+		return messages.PauseObserved{Paused: rapid.Bool().Draw(t, "paused"), Why: "paused by alice"}
 	}
 	return messages.HoldsObserved{Deploy: noon.Add(time.Duration(rapid.IntRange(0, 20).Draw(t, "deploy")) * time.Second)}
 }
@@ -81,6 +84,9 @@ func TestDecideKeepsItsPromisesWhateverIsHeard(t *testing.T) {
 		d, r := o.declared.Presence, o.recorded.Presence
 		if (d == messages.Unknown || r == messages.Unknown) && (v.want != nil || v.retire) {
 			t.Fatalf("acts on unknown: %+v", v)
+		}
+		if o.pause.Paused && v.want != nil {
+			t.Fatalf("writes although it is paused: %+v", v)
 		}
 		if v.want == nil {
 			return

@@ -9,18 +9,22 @@ import (
 
 // report tells the view what changed, and the fleet when a pass it asked about is over for this decky.
 func (d *Decky) report() {
-	r := messages.DeckyReported{Status: d.status(), Busy: d.busy()}
+	r := messages.DeckyReported{Status: d.status(), Busy: d.busy(), Decision: d.decision(), Repeated: d.repeated}
 	if d.cfg.Policy.DryRun { // whoever watches what would be done needs to know on what grounds
 		r.Services = d.o.declared.Entry.Services
 		if d.v.want != nil {
 			r.Plan = d.plan()
 		}
 	}
+	d.repeated++
 	switch sum := sumOf(r); {
 	case d.v.retire: // the fleet tells the view that it is gone; a report after that would be a ghost
 		d.told, d.reported = true, 0
 	case !d.told || sum != d.reported:
 		d.told, d.reported = d.cfg.View.Tell(r), sum
+		if d.told {
+			d.repeated = 0
+		}
 	}
 	if d.mark == nil || r.Busy {
 		return
@@ -32,6 +36,12 @@ func (d *Decky) report() {
 	if d.cfg.Fleet.Tell(m) {
 		d.mark = nil
 	}
+}
+
+// decision is what it just came to, for whoever asks why.
+func (d *Decky) decision() messages.Decision {
+	return messages.Decision{At: messages.Moment{Time: d.o.now}, Reason: d.v.reason, State: string(d.v.state), Action: d.v.action(),
+		Held: d.v.held, Cause: d.o.cause, Times: 1}
 }
 
 func (d *Decky) plan() *messages.PlanItem {
@@ -59,7 +69,9 @@ func (d *Decky) status() messages.DeckyStatus {
 		Declared: o.declared.Presence.String(), Recorded: o.recorded.Presence.String(), Observed: d.observed(),
 		Expected: want, Services: o.runtime.Services, Base: o.runtime.Base, IP: o.declared.Entry.IP,
 		Phase: d.phase(), Reason: d.v.reason, Held: d.v.held, Rev: o.rev, Cause: o.lastCause,
-		ChangedAt: messages.Moment{Time: o.changedAt}, Up: up(want, o.runtime.Services),
+		ChangedAt: messages.Moment{Time: o.changedAt}, Up: up(want, o.runtime.Services), Paused: o.pause.Paused, Drift: d.v.drift,
+		DeclaredAt: messages.Moment{Time: o.declared.ReadAt}, RecordedAt: messages.Moment{Time: o.recorded.ReadAt},
+		ObservedAt: messages.Moment{Time: o.runtime.ReadAt},
 	}
 	if o.recorded.Presence == messages.Present {
 		s.State = o.recorded.Row.State
@@ -93,7 +105,8 @@ func sumOf(r messages.DeckyReported) uint64 {
 	}
 	s := r.Status
 	put(s.State, s.Aggregate, s.Declared, s.Recorded, s.Observed, s.Base, s.IP, s.Phase, s.Reason, s.Cause,
-		strconv.FormatInt(s.Rev, 10), strconv.FormatBool(r.Busy))
+		strconv.FormatInt(s.Rev, 10), strconv.FormatBool(r.Busy), r.Decision.Action, strconv.FormatBool(s.Paused))
+	put(s.Drift...)
 	put(s.Expected...)
 	for _, x := range s.Services {
 		put(x.ID, x.Service, x.State, x.Health)

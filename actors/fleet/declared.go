@@ -49,6 +49,7 @@ func (f *Fleet) declaredChanged(c *supervise.Ctx, m messages.DeclaredChanged) {
 
 func (f *Fleet) takeFile(c *supervise.Ctx, m messages.DeclaredChanged) {
 	f.readAt[messages.SourceDeclared] = m.ReadAt
+	f.whole[messages.SourceDeclared] = m.ReadAt
 	f.file.good, f.file.missing, f.file.warnings = true, m.Status == messages.FileMissing, m.Warnings
 	f.file.reject(m.Rejected)
 	if m.Full {

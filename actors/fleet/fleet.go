@@ -29,6 +29,8 @@ type Config struct {
 	Guard GuardPolicy
 	// Recode gives an entry other services, and the time of the mutation that chose them. Pure. nil: DECNET's fourth store is not heeded.
 	Recode func(e messages.Declared, services []string, lastMutated float64) (messages.Declared, error)
+	// Pauses says what an operator has paused, for an incarnation that begins; nil: nothing.
+	Pauses func() []messages.Pause
 	// RedeployWindow and RedeployHold: see redeploying. 0 means 5s and 15s.
 	RedeployWindow time.Duration
 	RedeployHold   time.Duration
@@ -72,6 +74,8 @@ type Fleet struct {
 	reporting bool // a timer runs that reports to the view
 
 	unaudit func() // cancels the timer of the next audit
+	pauses  pauses
+	whole   map[messages.Source]time.Time // when the last complete look at a source began
 }
 
 // failing is since when, and why, the store cannot write.
@@ -98,7 +102,7 @@ func New(cfg Config) *Fleet {
 		cfg.Guard = GuardPolicy{Floor: 3, Share: 0.25, Window: time.Minute, Reads: 3, Over: time.Minute}
 	}
 	return &Fleet{cfg: cfg, roll: roll{}, seen: newSightings(), heard: map[messages.Source]bool{},
-		readAt: map[messages.Source]time.Time{}, stamps: map[messages.Source]messages.Stamp{}, counters: map[string]int64{}, buried: map[string]time.Time{}, down: map[messages.Source]messages.Fault{},
+		readAt: map[messages.Source]time.Time{}, stamps: map[messages.Source]messages.Stamp{}, counters: map[string]int64{}, buried: map[string]time.Time{}, whole: map[messages.Source]time.Time{}, down: map[messages.Source]messages.Fault{},
 		wave: waveTrack{wanting: map[string]bool{}}}
 }
 
@@ -155,6 +159,8 @@ func (f *Fleet) asked(c *supervise.Ctx, msg any) {
 		f.crashed(m)
 	case messages.AuditEvery:
 		f.auditEvery(c, m.Every)
+	case messages.PausesChanged:
+		f.pausesChanged(c, m.Pauses)
 	case messages.ApproveDeletes:
 		f.approve(c, m)
 	case messages.GetPass:
@@ -166,6 +172,9 @@ func (f *Fleet) asked(c *supervise.Ctx, msg any) {
 
 func (f *Fleet) start(c *supervise.Ctx, m supervise.Started) {
 	f.again = m.Incarnation > 1
+	if f.cfg.Pauses != nil {
+		f.pauses = pausesOf(f.cfg.Pauses())
+	}
 	for _, s := range f.cfg.Sources {
 		s.Tell(messages.GetView{})
 	}
@@ -181,6 +190,7 @@ func (f *Fleet) tick(c *supervise.Ctx, m messages.Tick) {
 		f.forgetBuried(c.Now())
 		f.poke(messages.SourceDeclared, messages.SourceRecorded)
 		f.rule(c)
+		f.remind(c)
 		f.auditEvery(c, f.cfg.Audit)
 	case "untold":
 		f.untold = false
@@ -267,7 +277,7 @@ const reportEvery = 50 * time.Millisecond
 func (f *Fleet) report() messages.FleetReported {
 	counters := maps.Clone(f.counters)
 	r := messages.FleetReported{Open: f.open, Foreign: len(f.file.foreign), Warnings: f.file.warnings, Holds: f.holds,
-		Redeploy: messages.Moment{Time: f.redeploy}, Counters: counters}
+		Redeploy: messages.Moment{Time: f.redeploy}, Counters: counters, Sources: f.looks(), Pauses: f.pauses.list()}
 	for _, x := range f.file.rejected {
 		r.Rejected = append(r.Rejected, x.Fault)
 	}

@@ -15,6 +15,7 @@ type member struct {
 	recorded messages.RecordedObserved
 	permit   messages.DeletePermitted
 	holds    messages.HoldsObserved
+	pause    messages.PauseObserved
 	asked    time.Time // when it asked for a reread; zero: it does not wait for one
 	reply    *messages.RowReply
 	untold   bool     // its mailbox was full: it hears everything again, reply first

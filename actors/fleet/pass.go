@@ -13,6 +13,7 @@ import (
 type pass struct {
 	token  uint64
 	asked  time.Time
+	only   map[string]bool // the deckies it is about; nil: all
 	since  time.Time       // readings that began earlier do not count
 	marked map[string]bool // deckies that have not answered yet; nil until the sources have
 	report messages.PassReport
@@ -44,6 +45,15 @@ func (p *pass) count(r messages.RowReply) {
 func (f *Fleet) passAsked(c *supervise.Ctx, m messages.GetPass) {
 	f.token++
 	p := &pass{token: f.token, asked: c.Now(), since: c.Now(), answer: c.Respond, report: messages.PassReport{DryRun: m.DryRun}}
+	if m.Only != nil {
+		p.only = make(map[string]bool, len(m.Only))
+		for _, name := range m.Only {
+			p.only[name] = true
+			if x := f.roll[name]; x != nil && x.ref != nil && !x.broken {
+				f.facts(x, name)
+			}
+		}
+	}
 	if m.First {
 		p.since = time.Time{}
 	} else {
@@ -89,7 +99,7 @@ func (f *Fleet) answered(s messages.Source, p *pass, up bool) bool {
 func (f *Fleet) markAll(p *pass) {
 	p.marked = make(map[string]bool, len(f.roll))
 	for name, m := range f.roll {
-		if !m.broken {
+		if !m.broken && (p.only == nil || p.only[name]) {
 			p.marked[name] = true
 			f.tell(m, messages.PassMark{Token: p.token})
 		}

@@ -16,6 +16,7 @@ func (f *Fleet) recordedChanged(c *supervise.Ctx, m messages.RecordedChanged) {
 	m.Full = m.Full || !f.table
 	delete(f.down, messages.SourceRecorded)
 	f.table, f.readAt[messages.SourceRecorded] = true, m.ReadAt
+	f.whole[messages.SourceRecorded] = m.ReadAt
 	renewed := f.takeRows(c, m)
 	if f.takeDeployed(m) || renewed {
 		f.reattribute()

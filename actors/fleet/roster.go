@@ -35,7 +35,7 @@ func (f *Fleet) hire(c *supervise.Ctx, name string, m *member) {
 	}
 	m.ref = c.Spawn(f.cfg.Child(name))
 	m.broken = m.ref.Stats().State == supervise.Quarantined
-	m.holds = f.holdsOf(name)
+	m.holds, m.pause = f.holdsOf(name), f.pauses.of(name)
 	if f.again {
 		f.tell(m, messages.OrdersLost{})
 	}
@@ -60,7 +60,7 @@ func (f *Fleet) facts(m *member, name string) {
 	}
 	m.untold = m.reply != nil
 	f.refused = f.refused || m.untold
-	told := messages.FactsTold{Holds: m.holds, Permit: m.permit, Runtime: f.runtimeOf(name), Declared: m.declared, Recorded: m.recorded}
+	told := messages.FactsTold{Pause: m.pause, Holds: m.holds, Permit: m.permit, Runtime: f.runtimeOf(name), Declared: m.declared, Recorded: m.recorded}
 	for _, p := range f.passes {
 		if p.marked[name] {
 			told.Marks = append(told.Marks, messages.PassMark{Token: p.token})
@@ -74,7 +74,7 @@ func (f *Fleet) runtimeOf(name string) messages.RuntimeObserved {
 		return messages.RuntimeObserved{}
 	}
 	o := f.seen.of(name)
-	o.Cause = "list"
+	o.Cause, o.ReadAt = "list", f.readAt[messages.SourceObserved]
 	return o
 }
 
@@ -133,7 +133,9 @@ func (f *Fleet) reattribute() {
 	for _, name := range f.seen.again(f.roll) {
 		if m := f.roll[name]; m != nil && !told[name] {
 			told[name] = true
-			f.tell(m, f.seen.of(name))
+			o := f.seen.of(name)
+			o.ReadAt = f.readAt[messages.SourceObserved]
+			f.tell(m, o)
 		}
 	}
 }
@@ -153,7 +155,7 @@ func (f *Fleet) crashed(d messages.DeckyCrashed) {
 		return
 	}
 	m.broken = d.Quarantined
-	if !d.Quarantined || m.recorded.Presence != messages.Present {
+	if !d.Quarantined || m.recorded.Presence != messages.Present || m.pause.Paused {
 		return
 	}
 	state := m.recorded.Row.State

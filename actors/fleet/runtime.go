@@ -19,6 +19,9 @@ func (f *Fleet) runtimeChanged(c *supervise.Ctx, m messages.RuntimeChanged) {
 	}
 	f.readAt[messages.SourceObserved] = m.ReadAt
 	f.counters["relist_drift_found"] += int64(m.Drift)
+	if m.Whole {
+		f.whole[messages.SourceObserved] = m.ReadAt
+	}
 	back := !f.docker
 	delete(f.down, messages.SourceObserved)
 	f.docker = true
@@ -56,7 +59,7 @@ func (f *Fleet) tellRuntime(name string, m messages.RuntimeChanged) {
 		return
 	}
 	o := f.seen.of(name)
-	o.EventAt, o.Cause = m.EventAt, m.Cause
+	o.EventAt, o.Cause, o.ReadAt = m.EventAt, m.Cause, m.ReadAt
 	f.tell(x, o)
 }
 

@@ -27,7 +27,7 @@ func (d *observed) diff(r messages.Reading, full bool) (any, messages.ComponentS
 	if full && !m.Full {
 		return nil, health("degraded", "no complete list yet") // a part of a whole that is not known says nothing
 	}
-	c := messages.RuntimeChanged{Full: full, EventAt: m.EventAt, Cause: m.Cause, ReadAt: m.ReadAt}
+	c := messages.RuntimeChanged{Full: full, Whole: m.Full, EventAt: m.EventAt, Cause: m.Cause, ReadAt: m.ReadAt}
 	if full {
 		d.begin(m.Containers)
 		c.Changed = m.Containers

@@ -104,3 +104,21 @@ func heap() uint64 {
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc
 }
+
+// BenchmarkNobodyLooks measures what the console costs while nobody looks at it: one load of a pointer a message. Target:
+// 2 % of a message from Tell to the end of its handler, of which BenchmarkTell measures the cheapest there is.
+func BenchmarkNobodyLooks(b *testing.B) {
+	sys := benchSystem(b)
+	r := sys.ref(Spec{Kind: "x", ID: "a"})
+	open := 0
+	for b.Loop() {
+		if r.eyes.Load() != nil {
+			open++
+		}
+	}
+	if open != 0 {
+		b.Fatal("somebody looks")
+	}
+	const message = 150 // ns: BenchmarkTell on the machine of bench/RESULTS.md
+	b.ReportMetric(100*float64(b.Elapsed().Nanoseconds())/float64(b.N)/message, "%-of-a-message")
+}

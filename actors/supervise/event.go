@@ -52,6 +52,16 @@ func (v *supervisor) emit(e Event) {
 	}
 }
 
+// tell gives a crash record to whoever keeps it.
+func (v *supervisor) tell(c Crash) {
+	if v.sys.cfg.OnCrash == nil {
+		return
+	}
+	if failed := guard(func() { v.sys.cfg.OnCrash(c) }); failed != nil {
+		v.sys.log.Error().Str("reason", failed.reason).Str("stack", failed.stack).Msg("keeper of crash records panicked")
+	}
+}
+
 func (v *supervisor) log(e Event) {
 	line := v.sys.log.WithLevel(levelOf(e.What)).Str("event", e.What).Str("actor", e.Kind+"/"+e.ID)
 	if e.Incarnation > 0 {

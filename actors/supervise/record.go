@@ -10,7 +10,7 @@ import (
 
 // Crash is the record of one crash.
 type Crash struct {
-	ID          uint64 // ascending from 1
+	ID          uint64 // ascending
 	At          time.Time
 	Actor       string // kind/id
 	Incarnation uint32
@@ -37,17 +37,19 @@ type records struct {
 	seen uint64
 }
 
-func (r *records) add(c Crash, limit int) {
+// add numbers the record and keeps it.
+func (r *records) add(c Crash, limit int) Crash {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.seen++
 	c.ID = r.seen
 	if len(r.last) < limit {
 		r.last = append(r.last, c)
-		return
+		return c
 	}
 	r.last[r.next] = c
 	r.next = (r.next + 1) % limit
+	return c
 }
 
 // list answers the oldest first.
@@ -79,14 +81,6 @@ func stackOfPanic() string {
 		stack = head + "\n" + below
 	}
 	return clip(stack, maxStack)
-}
-
-// describe writes a message for a crash record; fmt survives methods that panic.
-func describe(msg any) string {
-	if msg == nil {
-		return ""
-	}
-	return clip(fmt.Sprintf("%T %+v", msg, msg), maxMessage)
 }
 
 // snapshot asks a Receiver that crashed for its state. The code is as doubtful as what crashed, so it is guarded.

@@ -16,6 +16,7 @@ type Ref struct {
 	proc atomic.Pointer[actor.PID] // the process that serves it now
 	live atomic.Pointer[life]      // the incarnation; nil = none
 	mark func()                    // labels the running goroutine with the actor's name
+	eyes atomic.Pointer[eyes]      // who looks at the actor's work; nil = nobody
 	kid  child                     // touched by the supervisor only
 }
 
@@ -28,8 +29,20 @@ func (r *Ref) ID() string { return r.spec.ID }
 // Name is kind/id as logs, profiles and crash records show it.
 func (r *Ref) Name() string { return r.spec.Kind + "/" + r.spec.ID }
 
+// Group is the Spec's.
+func (r *Ref) Group() string { return r.spec.Group }
+
+// Subsystem is the Spec's.
+func (r *Ref) Subsystem() bool { return r.spec.Subsystem }
+
 // Stats is a copy of the actor's counters. It asks the actor nothing, so it works on a stuck one.
-func (r *Ref) Stats() Stats { return r.box.stats(&r.sys.clock) }
+func (r *Ref) Stats() Stats {
+	s := r.box.stats(&r.sys.clock)
+	if l := r.live.Load(); l != nil && l.number == s.Incarnation {
+		s.Since = r.sys.clock.time(l.born)
+	}
+	return s
+}
 
 // Tell queues msg for the actor. It answers false if the mailbox is full or the actor in quarantine or stopped: then
 // nothing was queued, and that is counted. It never blocks.
@@ -40,6 +53,9 @@ func (r *Ref) post(l letter) error {
 	wake, err := r.box.put(l)
 	if wake {
 		r.send(wakeUp{})
+	}
+	if err != nil {
+		r.sys.letters.note(r, l.msg, whyOf(err), l.at)
 	}
 	return err
 }

@@ -23,10 +23,10 @@ func (v *supervisor) crashed(m crashed) {
 // record keeps the crash for the console, and announces storms.
 func (v *supervisor) record(m crashed) {
 	now, p := v.sys.cfg.Now(), v.sys.policy
-	v.sys.records.add(Crash{
+	v.tell(v.sys.records.add(Crash{
 		At: now, Actor: m.ref.Name(), Incarnation: m.number, Reason: m.crash.reason, Stack: m.crash.stack,
 		Message: m.crash.message, State: m.crash.state,
-	}, p.Crashes)
+	}, p.Crashes))
 	var announce bool
 	if v.storm, announce = stormy(v.storm, now, v.stormAt, p.Storm); announce {
 		v.stormAt = now
@@ -37,8 +37,12 @@ func (v *supervisor) record(m crashed) {
 // follow decides what follows the crash of a child that is down now, and does it.
 func (v *supervisor) follow(m crashed) {
 	r, k := m.ref, &m.ref.kid
-	if r.box.isClosing() || v.fell(r) {
+	if r.box.isClosing() || v.fell(r) && !k.jailed {
 		return // its order to stop is under way, or it begins again with its group
+	}
+	if k.jailed {
+		v.jail(r, m.event(EventQuarantined, 0))
+		return
 	}
 	f := failure{at: v.sys.cfg.Now(), up: m.up, subsystem: r.spec.Subsystem, jitter: v.sys.cfg.Jitter()}
 	past, then := judge(k.past, f, v.sys.policy)
@@ -69,25 +73,40 @@ func (v *supervisor) release(r *Ref) {
 	if k.gone || k.closing || !k.past.quarantined {
 		return
 	}
-	k.past = history{}
+	k.past, k.jailed = history{}, false
 	v.emit(Event{What: EventReleased, Kind: r.Kind(), ID: r.ID(), Incarnation: k.number})
 	if k.down {
 		v.begin(r)
 	}
 }
 
+// jail keeps a child that is down there until it is released.
+func (v *supervisor) jail(r *Ref, e Event) {
+	v.cancel(&r.kid)
+	r.kid.past.quarantined = true
+	r.box.jail()
+	v.emit(e)
+}
+
 // crashIt crashes a child on purpose.
 func (v *supervisor) crashIt(m crashIt) {
-	k := &m.ref.kid
-	if k.gone || k.down {
+	r, k := m.ref, &m.ref.kid
+	if k.gone || k.closing {
 		return
 	}
-	since, _, busy := m.ref.box.busy()
-	if busy && isStuck(v.now(), time.Duration(since), v.sys.policy.StuckReport) {
-		v.replace(m.ref, since, m.why)
+	k.jailed = k.jailed || m.jail
+	if k.down {
+		if m.jail {
+			v.jail(r, Event{What: EventQuarantined, Kind: r.Kind(), ID: r.ID(), Reason: m.why, Incarnation: k.number})
+		}
 		return
 	}
-	m.ref.send(fault{k.number, crash{reason: m.why, message: "restart on purpose"}})
+	since, _, busy := r.box.busy()
+	if busy && (m.now || isStuck(v.now(), time.Duration(since), v.sys.policy.StuckReport)) {
+		v.replace(r, since, m.why)
+		return
+	}
+	r.send(fault{k.number, crash{reason: m.why, message: "on purpose"}})
 }
 
 // now is the coarse clock's exact reading.

@@ -97,7 +97,12 @@ func (s *shell) work() {
 			s.goodbye()
 			return
 		case message:
-			if !s.deliver(s.context(l.ask), l.msg) {
+			// With nobody looking, looking costs one load of a pointer.
+			if e := s.ref.eyes.Load(); e != nil {
+				if !s.watched(e, l) {
+					return
+				}
+			} else if !s.deliver(s.context(l.ask), l.msg) {
 				return
 			}
 		}
@@ -105,6 +110,15 @@ func (s *shell) work() {
 	}
 	box.lay(s.epoch)
 	s.ref.send(wakeUp{})
+}
+
+// watched delivers a letter while somebody looks.
+func (s *shell) watched(e *eyes, l letter) (sound bool) {
+	ref := s.ref
+	began := ref.sys.clock.exact()
+	sound = s.deliver(s.context(l.ask), l.msg)
+	e.saw(ref, l, began, ref.sys.clock.exact(), sound)
+	return sound
 }
 
 // context is the incarnation's own for a plain message. A question gets one of its own, so that it can be answered later,
@@ -182,7 +196,7 @@ func (s *shell) fall(c crash) {
 
 // settle ends the incarnation that fell.
 func (s *shell) settle(f fallen) {
-	deny(f.discarded, ErrStopped)
+	s.ref.discard(f.discarded, ErrStopped)
 	if f.stopped {
 		s.part(ErrCrashed)
 		return

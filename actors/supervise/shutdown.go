@@ -40,7 +40,7 @@ func (v *supervisor) retire(r *Ref, patience time.Duration) {
 // turns out to have ended otherwise. What has stopped by itself reports when its goroutines have left.
 func (v *supervisor) wind(r *Ref) {
 	how, discarded := r.box.wind(r.kid.number > 0 && !r.kid.down)
-	deny(discarded, ErrStopped)
+	r.discard(discarded, ErrStopped)
 	if how == stoppedNow {
 		v.finish(r, "", "")
 	}
@@ -69,7 +69,7 @@ func (v *supervisor) impatient(m impatient) {
 func (v *supervisor) abandon(r *Ref, why string) {
 	stack := stackOf(r.Name())
 	f := r.box.abandon(v.sys.epochs.Add(1))
-	deny(f.discarded, ErrStopped)
+	r.discard(f.discarded, ErrStopped)
 	if l := r.live.Load(); l != nil {
 		l.end(ErrStopped)
 	}

@@ -39,6 +39,7 @@ type Stats struct {
 	Crashes   int64
 	Restarts  int64 // incarnations after the first
 
+	Since          time.Time // when the incarnation began, or the last one if none runs; zero = none yet
 	InHandlerSince time.Time // when the running handler began, up to 1 s early; zero = none runs
 	OldestSince    time.Time // when the oldest waiting message came, up to 1 s early; zero = none waits
 }

@@ -50,7 +50,7 @@ func (v *supervisor) replace(r *Ref, since int64, why string) {
 		m.up = old.age(v.sys.clock.exact())
 		old.end(ErrCrashed)
 	}
-	deny(f.discarded, ErrStopped)
+	r.discard(f.discarded, ErrStopped)
 	v.record(m)
 	v.emit(m.event(EventReplaced, 0))
 	if f.stopped {

@@ -13,8 +13,10 @@ type (
 	retire  struct{ ref *Ref }
 	release struct{ ref *Ref }
 	crashIt struct {
-		ref *Ref
-		why string
+		ref  *Ref
+		why  string
+		jail bool // and it stays down until it is released
+		now  bool // do not wait for its handler
 	}
 	begun struct { // the incarnation has handled Started
 		ref    *Ref
@@ -47,6 +49,7 @@ type child struct {
 	number   uint32      // of the incarnation that was begun last
 	down     bool        // it has ended
 	gone     bool        // the actor has stopped
+	jailed   bool        // by order: not tried again before it is released
 	closing  bool        // retired
 	reported int64       // begin of the handler that was reported stuck, on the coarse clock, plus one; 0 = none
 	after    *Ref        // who has the name until it has stopped; nil = the child may begin

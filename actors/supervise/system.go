@@ -22,6 +22,10 @@ type Config struct {
 	Log zerolog.Logger
 	// OnEvent is told every event, in order, by the supervisor itself: it must not block and must not Ask. nil = nobody.
 	OnEvent func(Event)
+	// OnCrash is told every crash record; the same holds for it. nil = nobody.
+	OnCrash func(Crash)
+	// LastCrash is the ID of the last crash record of an earlier life: those of this one follow it.
+	LastCrash uint64
 	// Policy holds the numbers. The zero Policy is the one to use.
 	Policy Policy
 }
@@ -38,6 +42,8 @@ type System struct {
 	directory directory
 	records   records
 	dead      tally
+	letters   deadLetters
+	looks     looks
 	epochs    atomic.Uint64 // of processes and Refs, never reused
 	closing   atomic.Bool
 	fatal     chan error    // room for one
@@ -59,6 +65,7 @@ func New(cfg Config) (*System, error) {
 		cfg: cfg, policy: cfg.Policy.filled(), log: logger(cfg.Log), engine: engine,
 		clock:     clock{now: cfg.Now, origin: cfg.Now()},
 		directory: directory{refs: map[name]*Ref{}},
+		records:   records{seen: cfg.LastCrash},
 		fatal:     make(chan error, 1),
 		stopped:   make(chan struct{}),
 	}
@@ -123,10 +130,31 @@ func (s *System) Release(r *Ref) { s.report(release{r}) }
 
 // Restart crashes an actor on purpose, with why as the reason: it counts as a crash like any other. One that is stuck is
 // abandoned and replaced at once; one that is down already is left alone.
-func (s *System) Restart(r *Ref, why string) { s.report(crashIt{r, clip(why, maxReason)}) }
+func (s *System) Restart(r *Ref, why string) { s.report(crashIt{ref: r, why: clip(why, maxReason)}) }
+
+// Quarantine ends an actor's incarnation and refuses its messages until Release; it is not tried again before. why goes
+// into the crash record. One that is stuck is abandoned at once. On an actor in quarantine it voids the next try.
+func (s *System) Quarantine(r *Ref, why string) {
+	s.report(crashIt{ref: r, why: clip(why, maxReason), jail: true})
+}
+
+// Kill abandons an actor at once, whatever its handler does, and replaces it as one that is stuck. It counts as a crash.
+func (s *System) Kill(r *Ref, why string) {
+	s.report(crashIt{ref: r, why: clip(why, maxReason), now: true})
+}
+
+// Each calls f for every actor that is not stopped, in no order.
+func (s *System) Each(f func(r *Ref)) {
+	for _, r := range s.directory.all() {
+		f(r)
+	}
+}
 
 // Refs answers the actors that are not stopped, in the order of start.
 func (s *System) Refs() []*Ref { return s.directory.list() }
+
+// Find answers the actor of that name that is not stopped; nil if there is none.
+func (s *System) Find(kind, id string) *Ref { return s.directory.find(name{kind, id}) }
 
 // Crashes answers the last crash records, oldest first.
 func (s *System) Crashes() []Crash { return s.records.list() }

@@ -44,12 +44,16 @@ type View struct {
 	broken     map[string]string    // deckies in quarantine, with the reason
 	held       map[string]time.Time // what was last said to be held, and when
 	posting    bool                 // a timer runs that puts the status on the board
+	decisions  map[string]*recent
+	archive    *archive // older decisions
+	words      *words
 }
 
 // New returns the actor; give it to a supervise.Spec.
 func New(cfg Config) *View {
 	return &View{cfg: cfg, deckies: map[string]messages.DeckyStatus{}, components: map[string]messages.ComponentStatus{},
-		counters: map[string]int64{}, broken: map[string]string{}, held: map[string]time.Time{}}
+		counters: map[string]int64{}, broken: map[string]string{}, held: map[string]time.Time{},
+		decisions: map[string]*recent{}, archive: newArchive(), words: newWords()}
 }
 
 // Receive handles one message.
@@ -63,9 +67,11 @@ func (v *View) Receive(c *supervise.Ctx, msg any) {
 	case supervise.Stopping:
 	case messages.DeckyReported:
 		v.decky(c, m.Status)
+		v.remember(m)
 	case messages.DeckyGone:
 		delete(v.deckies, m.Name)
 		delete(v.broken, m.Name)
+		delete(v.decisions, m.Name)
 	case messages.DeckyCrashed:
 		v.crashed(m)
 	case messages.ComponentReported:
@@ -80,6 +86,23 @@ func (v *View) Receive(c *supervise.Ctx, msg any) {
 		c.Respond(v.status(c.Now()))
 	case messages.GetDeckies:
 		c.Respond(v.list())
+	default:
+		v.asked(c, msg)
+	}
+}
+
+// asked answers what only the pages of one decky want to know.
+func (v *View) asked(c *supervise.Ctx, msg any) {
+	switch m := msg.(type) {
+	case messages.GetInspection:
+		i, err := v.inspect(m, c.Now())
+		if err != nil {
+			c.Respond(err)
+			return
+		}
+		c.Respond(i)
+	case messages.GetPauses:
+		c.Respond(slices.Clone(v.fleet.Pauses))
 	}
 }
 
@@ -136,13 +159,18 @@ func (v *View) list() []messages.DeckyStatus {
 	for _, s := range v.deckies {
 		st := stats[s.Name]
 		s.Restarts, s.Mailbox, s.HighWater = st.Restarts, st.Depth, st.HighWater
-		if why, is := v.broken[s.Name]; is {
-			s.Phase, s.Reason = "quarantined", why
-		}
-		out = append(out, s)
+		out = append(out, v.shown(s))
 	}
 	slices.SortFunc(out, func(a, b messages.DeckyStatus) int { return cmp.Compare(a.Name, b.Name) })
 	return out
+}
+
+// shown is a decky's status with what it cannot tell itself.
+func (v *View) shown(s messages.DeckyStatus) messages.DeckyStatus {
+	if why, is := v.broken[s.Name]; is {
+		s.Phase, s.Reason = "quarantined", why
+	}
+	return s
 }
 
 func (v *View) status(now time.Time) messages.Status {
@@ -162,9 +190,18 @@ func (v *View) status(now time.Time) messages.Status {
 	for _, w := range v.fleet.Warnings {
 		s.Warnings = append(s.Warnings, w.Error())
 	}
+	s.Paused = slices.Clone(v.fleet.Pauses)
+	for _, p := range s.Paused {
+		if now.Sub(p.Since.Time) >= longPause {
+			s.Warnings = append(s.Warnings, "still paused: "+p.Target+" since "+p.Since.UTC().Format(time.RFC3339))
+		}
+	}
 	s.OutboxDepth = v.components["outbox"].Waiting
 	return s
 }
+
+// longPause is when a pause is a warning. Source: the fleet reminds of it as often.
+const longPause = 24 * time.Hour
 
 // role is owner, standby or starting.
 func (v *View) role() string {

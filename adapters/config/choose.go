@@ -56,6 +56,16 @@ func (l *loader) socket(s spec, preset string) string {
 	return path
 }
 
+// users is a list of names or ids. Whether there are such users is not looked up here.
+func users(v string) (string, string) {
+	for _, r := range v {
+		if r <= ' ' && r != ' ' || r > '~' || strings.ContainsRune(`"'/:\`, r) {
+			return "", "names or ids of users, separated by commas"
+		}
+	}
+	return v, ""
+}
+
 var truths = map[string]bool{
 	"true": true, "1": true, "yes": true, "on": true,
 	"false": false, "0": false, "no": false, "off": false,

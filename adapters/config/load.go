@@ -18,6 +18,7 @@ func Load(in Input) (Settings, []Origin, error) {
 	l.places()
 	l.behaviour()
 	l.noteSecrets()
+	l.set.Origins = l.origins
 	if len(l.faults) > 0 {
 		return l.set, l.origins, &Invalid{Faults: l.faults}
 	}
@@ -101,6 +102,7 @@ func (l *loader) behaviour() {
 	s.Takeover = l.flag(specTakeover)
 	s.IgnoreBusStop = choose(l, specBusStop, "obey", oneOf("obey", "ignore")) == "ignore"
 	s.BusReplay = choose(l, specBusReplay, 0, replay)
+	s.Admins = choose(l, specAdmins, "", users)
 }
 
 // noteSecrets says where a password lies open: every process of the user can read another's environment.

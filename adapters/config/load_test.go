@@ -30,8 +30,8 @@ func TestDefaultsAreThoseOfAnInstalledHost(t *testing.T) {
 			t.Errorf("%s comes from %s", key, o.Source)
 		}
 	}
-	if len(origins) != 18 {
-		t.Errorf("%d rows in the table of origins, want one for each of 18 settings", len(origins))
+	if len(origins) != 19 {
+		t.Errorf("%d rows in the table of origins, want one for each of 19 settings", len(origins))
 	}
 }
 
@@ -147,6 +147,7 @@ func TestBadValuesNameSettingOriginAndRemedy(t *testing.T) {
 		"an interval":        {world{flags: map[string]string{"interval": "0"}}, []string{"interval (flag --interval)", "1s to 1h"}},
 		"not a number":       {world{flags: map[string]string{"interval": "nan"}}, []string{"interval"}},
 		"an hour and more":   {world{flags: map[string]string{"interval": "1h1s"}}, []string{"interval"}},
+		"odd admins":         {world{flags: map[string]string{"admins": "alice:0"}}, []string{"admins", "names or ids"}},
 		"a long replay":      {world{flags: map[string]string{"bus-replay": "2h"}}, []string{"bus-replay", "up to 1m"}},
 		"an empty host id":   {world{flags: map[string]string{"host-uuid": ""}}, []string{"host-uuid", "1 to 128 bytes"}},
 		"an engine by ssh":   {world{flags: map[string]string{"docker-host": "ssh://h"}}, []string{"docker-host", "unix:///path"}},

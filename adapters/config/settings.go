@@ -34,9 +34,12 @@ type Settings struct {
 	Takeover      bool          // retire another reconciler that is heard on the bus
 	IgnoreBusStop bool          // --bus-stop=ignore
 	BusReplay     time.Duration // what is sent again after a reconnect; 0 is off; at most 1 min
+	Admins        string        // users, by name or id, who are admins of the console, separated by commas or spaces; "" is root and our own user alone
 	SystemLog     string        // file that gets the log as well, from DECNET_SYSTEM_LOGS; "" is none
 	// Warnings are faults that do not keep anything from working; doctor shows them.
 	Warnings []string
+	// Origins says where each setting came from.
+	Origins []Origin
 }
 
 // Origin says where one setting came from.

@@ -44,6 +44,7 @@ var (
 	specTakeover      = spec{key: "takeover", own: "FLEETD_TAKEOVER"}
 	specBusStop       = spec{key: "bus-stop", own: "FLEETD_BUS_STOP"}
 	specBusReplay     = spec{key: "bus-replay", own: "FLEETD_BUS_REPLAY"}
+	specAdmins        = spec{key: "admins", own: "FLEETD_ADMINS"}
 	specSystemLog     = spec{key: "system-log", shared: []string{"DECNET_SYSTEM_LOGS"}}
 
 	// What DECNET says in other words.

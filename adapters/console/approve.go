@@ -32,6 +32,9 @@ func (s *Server) approve(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, BadRequest, "the body names no hash", "GET /v1/status shows what is held, with its hash")
 		return
 	}
+	if n := noteOf(r.Context()); n != nil {
+		n.target, n.reason, n.dry = want.Hash, want.Reason, want.DryRun
+	}
 	got, err := ask[messages.ApproveReply](r.Context(), s, messages.ApproveDeletes{Hash: want.Hash, DryRun: want.DryRun}, answerWait)
 	if err != nil {
 		refuseAnswer(w, err)

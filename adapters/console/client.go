@@ -36,6 +36,7 @@ type Client struct {
 	socket  string
 	timeout time.Duration
 	http    *http.Client
+	via     string // the face, for the audit
 }
 
 // NewClient connects to nothing yet. timeout bounds each request but a pass and a stream; 0 means 10 s.
@@ -62,7 +63,7 @@ func (c *Client) Status(ctx context.Context) (StatusReply, error) {
 
 // Deckies lists the deckies a pattern selects; "" selects all.
 func (c *Client) Deckies(ctx context.Context, pattern string) (DeckyList, error) {
-	return get[DeckyList](ctx, c, "/v1/deckies", url.Values{"filter": {pattern}})
+	return get[DeckyList](ctx, c, "/v1/deckies", url.Values{"filter": {Quoted(pattern)}})
 }
 
 // Decky asks for one decky by {host_uuid}:{name}.
@@ -117,8 +118,20 @@ func get[T any](ctx context.Context, c *Client, path string, query url.Values) (
 }
 
 func do[T any](ctx context.Context, c *Client, method, path string, body []byte) (T, error) {
+	return doCall[T](ctx, c, call{method: method, path: path, body: body, accept: "application/json"})
+}
+
+// call is one request.
+type call struct {
+	method, path string
+	body         []byte
+	accept       string
+	key          string // it is done once even if it is sent twice; "" for what changes nothing
+}
+
+func doCall[T any](ctx context.Context, c *Client, x call) (T, error) {
 	var v T
-	resp, err := c.send(ctx, method, path, body, "application/json")
+	resp, err := c.sendCall(ctx, x)
 	if err != nil {
 		return v, err
 	}
@@ -135,12 +148,22 @@ func do[T any](ctx context.Context, c *Client, method, path string, body []byte)
 
 // send returns a response with status 200.
 func (c *Client) send(ctx context.Context, method, path string, body []byte, accept string) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, method, "http://localhost"+path, bytes.NewReader(body))
+	return c.sendCall(ctx, call{method: method, path: path, body: body, accept: accept})
+}
+
+func (c *Client) sendCall(ctx context.Context, x call) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, x.method, "http://localhost"+x.path, bytes.NewReader(x.body))
 	if err != nil {
 		return nil, &Error{BadRequest, err.Error(), ""}
 	}
-	req.Header.Set("Accept", accept)
-	if len(body) > 0 {
+	req.Header.Set("Accept", x.accept)
+	if c.via != "" {
+		req.Header.Set(viaHeader, c.via)
+	}
+	if x.key != "" {
+		req.Header.Set("Idempotency-Key", x.key)
+	}
+	if len(x.body) > 0 {
 		req.Header.Set("Content-Type", "application/json")
 	}
 	resp, err := c.http.Do(req)

@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"time"
 
@@ -63,6 +64,7 @@ type Query struct {
 	Limit     int       // at most this many
 	Type      string    // "" for all
 	Target    string    // a pattern like that of deckies; "" for all
+	Name      string    // exactly this target, also as the id of an actor; "" for all
 	NotBefore time.Time // zero for all
 }
 
@@ -80,8 +82,14 @@ func (q Query) limit() int {
 }
 
 func (q Query) selects(e messages.Event) bool {
-	return (q.Type == "" || q.Type == e.Type) && matches(q.Target, e.Target) &&
+	return (q.Type == "" || q.Type == e.Type) && matches(q.Target, e.Target) && (q.Name == "" || q.names(e.Target)) &&
 		(q.NotBefore.IsZero() || !e.At.Before(q.NotBefore))
+}
+
+// names: events of the supervisor are about decky/NAME, all others about NAME.
+func (q Query) names(target string) bool {
+	id, actor := strings.CutPrefix(target, "decky/")
+	return target == q.Name || actor && id == q.Name
 }
 
 // Page returns the events that a query selects, oldest first.

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"strings"
@@ -18,4 +19,15 @@ func (s *Server) pages(api http.Handler) http.Handler {
 // ofAPI says whether a path belongs to the API.
 func ofAPI(path string) bool {
 	return strings.HasPrefix(path, "/v1/") || slices.Contains([]string{"/healthz", "/readyz", "/metrics"}, path)
+}
+
+// admitPage lets those see pages who may look. What a page asks of the API, and what a form orders, is admitted there as
+// any other request of theirs.
+func (s *Server) admitPage(w http.ResponseWriter, r *http.Request, pages http.Handler) {
+	who := s.caller(r)
+	if who.Role < ReadOnly {
+		refuseRole(w, who.Role, ReadOnly)
+		return
+	}
+	pages.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, who)))
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -27,9 +28,9 @@ func (s *Server) routes() *http.ServeMux {
 	mux.Handle("/v1/reconcile", only(http.MethodPost, s.reconcile))
 	mux.Handle("/v1/approve", only(http.MethodPost, s.approve))
 	mux.Handle("/v1/reload", only(http.MethodPost, s.reload))
+	s.addAPI(mux)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		refuse(w, http.StatusNotFound, NotFound, "there is no "+r.URL.Path, "the paths are /v1/status, /v1/deckies, /v1/events, "+
-			"/v1/stream, /v1/reconcile, /v1/approve, /v1/reload, /v1/shadow, /metrics, /healthz and /readyz")
+		refuse(w, http.StatusNotFound, NotFound, "there is no "+r.URL.Path, "GET /v1/openapi.json lists the paths")
 	})
 	return mux
 }
@@ -72,6 +73,7 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request) {
 		refuseAnswer(w, err)
 		return
 	}
+	st.YourRole = CallerOf(r.Context()).Role.String()
 	reply(w, StatusReply{Envelope{API, "status"}, wholeStatus(st)})
 }
 
@@ -82,11 +84,13 @@ func (s *Server) deckies(w http.ResponseWriter, r *http.Request) {
 		refuseAnswer(w, err)
 		return
 	}
-	list := DeckyList{Envelope: Envelope{API, "deckies"}, Items: []messages.DeckyStatus{}, Seq: seq}
-	for _, d := range all {
-		if f := r.URL.Query().Get("filter"); matches(f, d.Name) || matches(f, d.HostUUID+":"+d.Name) {
-			list.Items = append(list.Items, wholeDecky(d))
-		}
+	items, ok := listed(w, r, all)
+	if !ok {
+		return
+	}
+	list := DeckyList{Envelope: Envelope{API, "deckies"}, Items: make([]messages.DeckyStatus, 0, len(items)), Seq: seq}
+	for _, d := range items {
+		list.Items = append(list.Items, wholeDecky(d))
 	}
 	reply(w, list)
 }
@@ -128,11 +132,17 @@ func (s *Server) reconcile(w http.ResponseWriter, r *http.Request) {
 // errNotJSON: a form of another site cannot send JSON without asking first.
 var errNotJSON = errors.New("the body must be application/json")
 
-func (s *Server) readBody(w http.ResponseWriter, r *http.Request, into any) error {
+// readAll reads a body within the time and size it may have.
+func (s *Server) readAll(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	c := http.NewResponseController(w)
 	_ = c.SetReadDeadline(s.cfg.Now().Add(bodyWait)) // where it cannot be set, the size is bounded still
 	raw, err := io.ReadAll(r.Body)
 	_ = c.SetReadDeadline(time.Time{})
+	return raw, err
+}
+
+func (s *Server) readBody(w http.ResponseWriter, r *http.Request, into any) error {
+	raw, err := s.readAll(w, r)
 	if err != nil || len(raw) == 0 {
 		return err
 	}
@@ -154,7 +164,7 @@ func refuseBody(w http.ResponseWriter, err error, hint string) {
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):
-		refuse(w, http.StatusRequestEntityTooLarge, TooLarge, "the body is larger than 64 KiB", "")
+		refuse(w, http.StatusRequestEntityTooLarge, TooLarge, "the body is larger than "+strconv.FormatInt(large.Limit>>10, 10)+" KiB", "")
 	case errors.Is(err, errNotJSON):
 		refuse(w, http.StatusUnsupportedMediaType, BadRequest, err.Error(), "send the header Content-Type: application/json")
 	default:

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -45,6 +47,12 @@ type Config struct {
 	Log     zerolog.Logger
 	Pages   func(api http.Handler) http.Handler // makes what answers beside the API; nil: nothing does
 	Metrics http.Handler                        // serves /metrics; nil: there are none
+
+	Access   Access
+	UserName func(uid uint32) string // for the audit; "" if unknown. It must not block; nil knows nobody
+	Audit    Auditor                 // nil: the log alone has it
+	Taps     Taps                    // nil: there are none
+	Logs     *LogRing                // nil: none are kept
 }
 
 // Server is the control socket.
@@ -52,6 +60,13 @@ type Server struct {
 	cfg     Config
 	sock    *unixsock.Listener
 	streams chan struct{}
+
+	refusals refusals
+	answers  answers
+	taps     taps
+	profiler chan struct{} // room for the one profile that is taken
+	gone     chan struct{} // closed when Serve returns
+	leave    func()        // closes it
 }
 
 // Listen binds the socket. The error wraps unixsock.ErrInUse where another daemon is alive there.
@@ -70,7 +85,11 @@ func Listen(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Server{cfg: cfg, sock: sock, streams: make(chan struct{}, maxStreams)}, nil
+	cfg.Access.own = uint32(os.Getuid()) //nolint:gosec // a user id has 32 bits
+	s := &Server{cfg: cfg, sock: sock, streams: make(chan struct{}, maxStreams), profiler: make(chan struct{}, 1),
+		gone: make(chan struct{})}
+	s.leave = sync.OnceFunc(func() { close(s.gone) })
+	return s, nil
 }
 
 // Serve answers until ctx ends; then it ends streams, takes the socket away and returns nil. It is called once.
@@ -84,6 +103,8 @@ func (s *Server) Serve(ctx context.Context) error {
 		ConnContext:       withPeer,
 		ErrorLog:          newErrorLog(s.cfg.Log),
 	}
+	defer s.leave()
+	defer s.taps.endAll()
 	stopped := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(stopped)
@@ -128,7 +149,7 @@ func (s *Server) unlink() {
 // handler checks what holds for every request before it is routed.
 func (s *Server) handler() http.Handler {
 	mux := s.routes()
-	pages := s.pages(mux)
+	pages := s.pages(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.admit(w, r, mux) }))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.allowWriting(w, writeWait)
 		h := w.Header()
@@ -142,12 +163,37 @@ func (s *Server) handler() http.Handler {
 			return
 		}
 		if pages != nil && !ofAPI(r.URL.Path) {
-			pages.ServeHTTP(w, r)
+			s.admitPage(w, r, pages)
 			return
 		}
-		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-		mux.ServeHTTP(w, r)
+		r.Body = http.MaxBytesReader(w, r.Body, bodyLimit(r))
+		s.admit(w, r, mux)
 	})
+}
+
+// bodyLimit: only who acts on many has many to name.
+func bodyLimit(r *http.Request) int64 {
+	if strings.HasPrefix(r.URL.Path, "/v1/actions/") {
+		return maxActionBody
+	}
+	return maxBody
+}
+
+// admit lets a request through whose caller has the role, and puts on record what changes something.
+func (s *Server) admit(w http.ResponseWriter, r *http.Request, next http.Handler) {
+	who := s.caller(r)
+	r = r.WithContext(context.WithValue(r.Context(), callerKey{}, who))
+	switch need := needs(r); {
+	case who.Role < need:
+		if changes(r) {
+			s.recordRefusal(who, r)
+		}
+		refuseRole(w, who.Role, need)
+	case changes(r):
+		s.audited(w, r, next)
+	default:
+		next.ServeHTTP(w, r)
+	}
 }
 
 // allowWriting gives the response a time limit from now on. Where the connection takes none, a stuck reader costs its

@@ -92,10 +92,17 @@ type up struct {
 
 func start(t *testing.T, f *fleet) *up {
 	t.Helper()
+	return startWith(t, func(c *Config) { c.Backend = f })
+}
+
+func startWith(t *testing.T, change func(*Config)) *up {
+	t.Helper()
 	u := &up{path: filepath.Join(t.TempDir(), "control.sock"), feed: NewFeed(8, 0), log: &buffer{}}
 	ctx, cancel := context.WithCancel(context.Background())
-	s, err := Listen(ctx, Config{Path: u.path, Backend: f, Feed: u.feed, Node: "local", Now: time.Now, Log: zerolog.New(u.log),
-		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "decnet_fleetd_build_info 1\n") })})
+	cfg := Config{Path: u.path, Feed: u.feed, Node: "local", Now: time.Now, Log: zerolog.New(u.log),
+		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "decnet_fleetd_build_info 1\n") })}
+	change(&cfg)
+	s, err := Listen(ctx, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -67,13 +67,10 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
 		refuseQuery(w, err)
 		return
 	}
-	select {
-	case s.streams <- struct{}{}:
-		defer func() { <-s.streams }()
-	default:
-		refuse(w, http.StatusServiceUnavailable, Unavailable, "too many streams are open", "close one; "+strconv.Itoa(maxStreams)+" are the limit")
+	if !s.enterStream(w) {
 		return
 	}
+	defer s.leaveStream()
 	s.follow(w, r, q)
 }
 

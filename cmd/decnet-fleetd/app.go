@@ -14,6 +14,8 @@ import (
 
 // app is one run of the program: its streams and what the command line says of all verbs.
 type app struct {
+	in             io.Reader
+	inTTY          bool
 	out, err       io.Writer
 	outTTY, errTTY bool
 	given          map[string]string // settings given as flags

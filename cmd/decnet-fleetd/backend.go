@@ -13,7 +13,7 @@ type backend struct{ n *node }
 // Ask passes a question on: what is known to the view, what is to be done to the fleet.
 func (b backend) Ask(ctx context.Context, question any) (any, error) {
 	switch q := question.(type) {
-	case messages.GetStatus, messages.GetDeckies:
+	case messages.GetStatus, messages.GetDeckies, messages.GetPauses:
 		return b.n.view.Ask(ctx, q)
 	case messages.GetHealth:
 		return messages.Alive{}, b.n.health(ctx)
@@ -33,6 +33,18 @@ func (b backend) Ask(ctx context.Context, question any) (any, error) {
 		if b.n.reload != nil {
 			return b.n.reload(), nil
 		}
+	case messages.GetActors, messages.GetHandlerTimes:
+		return b.n.sampler.Ask(ctx, q)
+	case messages.GetInspection:
+		return b.n.inspect(ctx, q)
+	case messages.GetCrashes:
+		return b.n.crashes(q), nil
+	case messages.GetDeadLetters:
+		return b.n.deadLetters(), nil
+	case messages.GetConfig:
+		return b.n.config(), nil
+	case messages.Act:
+		return b.n.act(ctx, q)
 	case messages.GetPass:
 		if b.n.shadow != nil && !q.DryRun {
 			return nil, messages.ErrShadow

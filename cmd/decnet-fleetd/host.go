@@ -31,7 +31,7 @@ import (
 // prepare makes the adapters the settings ask for. It connects to nothing.
 func prepare(s config.Settings, feed view.Feed, log zerolog.Logger) (parts, error) {
 	p := parts{hostUUID: s.HostUUID, instance: newID(), stateDir: s.StateDir, bootID: bootID(), interval: s.Interval, log: log,
-		feed: feed, replay: s.BusReplay, shadow: s.Shadow, dryRun: s.Shadow, ignoreStop: s.IgnoreBusStop, takeover: s.Takeover, stop: func(string) {}}
+		feed: feed, settings: s.Origins, replay: s.BusReplay, shadow: s.Shadow, dryRun: s.Shadow, ignoreStop: s.IgnoreBusStop, takeover: s.Takeover, stop: func(string) {}}
 	var err error
 	if p.db, err = openDatabase(s, p); err != nil {
 		return p, configFault(err)

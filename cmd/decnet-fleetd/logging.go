@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"sync"
 	"time"
@@ -23,8 +24,9 @@ type logs struct {
 	mu     sync.RWMutex // of what follows
 	format string
 	out    zerolog.LevelWriter
-	file   *os.File // DECNET_SYSTEM_LOGS; nil: none
-	sys    *syslog  // the same; nil: none
+	file   *os.File  // DECNET_SYSTEM_LOGS; nil: none
+	sys    *syslog   // the same; nil: none
+	ring   io.Writer // the last lines, for the console; set before the first line; nil: none are kept
 }
 
 // logger is for a verb: its log goes to stderr. The file DECNET_SYSTEM_LOGS names gets RFC 5424 lines as well where file
@@ -101,6 +103,9 @@ func (l *logs) pass(level zerolog.Level, p []byte) (int, error) {
 	defer l.mu.RUnlock()
 	if l.sys != nil {
 		_, _ = l.sys.WriteLevel(level, safe) // a full disk must not silence stderr
+	}
+	if l.ring != nil {
+		_, _ = l.ring.Write(safe) // it never fails
 	}
 	if _, err := l.out.WriteLevel(level, safe); err != nil {
 		return 0, err

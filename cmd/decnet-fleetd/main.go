@@ -13,6 +13,7 @@ import (
 func main() {
 	ctx, stop := interruptible()
 	a := &app{
+		in: os.Stdin, inTTY: term.IsTerminal(int(os.Stdin.Fd())),
 		out: os.Stdout, err: os.Stderr, given: map[string]string{},
 		outTTY: term.IsTerminal(int(os.Stdout.Fd())), errTTY: term.IsTerminal(int(os.Stderr.Fd())),
 	}

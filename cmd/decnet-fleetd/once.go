@@ -40,6 +40,7 @@ func runOnce(ctx context.Context, s config.Settings, o onceOptions, log zerolog.
 	}
 	defer func() { _ = p.db.Close() }()                 // everything committed is durable already
 	p.silent, p.dryRun, p.metrics = true, o.DryRun, nil // nobody will ask
+	p.keep = pausesOnly(s.StateDir, log)
 	debug.SetGCPercent(onceGC)
 	if !o.DryRun {
 		if err := firstCheck(ctx, p.db, s.CreateSchema, log); err != nil {

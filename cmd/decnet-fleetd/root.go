@@ -45,6 +45,7 @@ func (a *app) root() *cobra.Command {
 	a.addSettings(root.PersistentFlags())
 	root.AddCommand(a.serveVerb(), a.reconcileVerb(), a.statusVerb(), a.deckiesVerb(), a.eventsVerb(), a.doctorVerb(), a.configVerb(),
 		a.consoleVerb(), a.approveVerb(), a.reloadVerb(), a.shadowVerb(), a.dbVerb(), a.busVerb(), a.demoVerb(), a.versionVerb(), a.manVerb())
+	a.addConsole(root)
 	root.InitDefaultCompletionCmd()
 	if c, _, err := root.Find([]string{"completion"}); err == nil && c.HasParent() {
 		c.RunE = needsVerb

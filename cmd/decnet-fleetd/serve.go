@@ -15,6 +15,7 @@ import (
 	"github.com/decnet/decnet-fleetd/adapters/config"
 	"github.com/decnet/decnet-fleetd/adapters/console"
 	"github.com/decnet/decnet-fleetd/adapters/systemd"
+	"github.com/decnet/decnet-fleetd/messages"
 )
 
 // stopWithin is how long an orderly end may take. Source: SIGTERM to exit within a second; the outbox is durable, so
@@ -25,7 +26,7 @@ const stopWithin = 800 * time.Millisecond
 const startWithin = time.Minute
 
 // runServe is the daemon: it returns nil after a stop that was asked for.
-func runServe(ctx context.Context, s config.Settings, log zerolog.Logger, r *reloader) error {
+func runServe(ctx context.Context, s config.Settings, log zerolog.Logger, r *reloader, ring *console.LogRing) error {
 	heard := listenForSignals() // before anything takes time: an unheard SIGHUP ends a process
 	defer heard.stop()
 	ctx, cancel := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
@@ -47,7 +48,7 @@ func runServe(ctx context.Context, s config.Settings, log zerolog.Logger, r *rel
 			return err
 		}
 	}
-	d := &daemon{settings: s, feed: feed, log: log, asked: make(chan string, 1), sd: sd, reloader: r, signals: heard}
+	d := &daemon{settings: s, feed: feed, log: log, asked: make(chan string, 1), sd: sd, reloader: r, signals: heard, logs: ring}
 	return d.run(ctx, p)
 }
 
@@ -80,10 +81,14 @@ type daemon struct {
 	sd       *systemd.Notifier
 	reloader *reloader
 	signals  *signals
+	logs     *console.LogRing // nil: none are kept
 }
 
 func (d *daemon) run(ctx context.Context, p parts) error {
+	p.keep = openKeeper(d.settings.StateDir, d.log)
+	defer p.keep.close()
 	p.stop = func(reason string) {
+		p.keep.record(messages.AuditEntry{UID: -1, Role: "bus", Via: "bus", Verb: "stop", Target: "daemon", Reason: reason, Result: "done"}, d.log)
 		select {
 		case d.asked <- reason:
 		default: // asked already
@@ -155,7 +160,8 @@ func (d *daemon) servers(ctx context.Context, n *node) error {
 		return err
 	}
 	control, err := console.Listen(ctx, console.Config{Path: d.settings.ControlSocket, Group: "decnet", Backend: backend{n}, Feed: d.feed, Now: time.Now,
-		Node: d.settings.HostUUID, Log: d.log, Metrics: n.metrics.Handler(), Pages: faces})
+		Node: d.settings.HostUUID, Log: d.log, Metrics: n.metrics.Handler(), Pages: faces,
+		Access: access(d.settings.Admins, d.log), UserName: userNames(), Audit: n.keep.auditor(), Taps: tapper{n.sys}, Logs: d.logs})
 	if err != nil {
 		return configFault(err)
 	}

@@ -38,6 +38,7 @@ var settingFlags = []settingFlag{
 	{name: "takeover", kind: "bool", usage: "stop every other reconciler that is heard on the bus, another decnet-fleetd too [FLEETD_TAKEOVER]"},
 	{name: "bus-stop", kind: "obey|ignore", usage: "what to do when DECNET's panel says stop (default obey) [FLEETD_BUS_STOP]"},
 	{name: "bus-replay", kind: "duration", usage: "send the last moments again after a reconnect (default off) [FLEETD_BUS_REPLAY]"},
+	{name: "admins", kind: "users", usage: "who else is an admin of the console (default: root and our own user) [FLEETD_ADMINS]"},
 	{name: "log-level", kind: "level", usage: "trace, debug, info, warn or error (default info) [FLEETD_LOG_LEVEL]"},
 	{name: "log-format", kind: "format", usage: "json, console, rfc5424 or journal (default journal under systemd, console on a terminal, else json) [FLEETD_LOG_FORMAT]"},
 }

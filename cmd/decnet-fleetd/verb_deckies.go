@@ -1,9 +1,9 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,11 +13,12 @@ import (
 )
 
 func (a *app) deckiesVerb() *cobra.Command {
-	return &cobra.Command{
+	var pick console.Selection
+	c := &cobra.Command{
 		Use:   "deckies [pattern]",
 		Short: "List the deckies",
 		Long: "List the deckies of this host as their actors last reported them. A pattern selects by a part of the name; with * or ? by all of it.\n" +
-			"Where a pattern selects none, the exit code is 5.",
+			"Where pattern and filter select none, the exit code is 5." + filterHelp,
 		Example:     "  decnet-fleetd deckies\n  decnet-fleetd deckies 'web-*' -o wide\n  decnet-fleetd deckies -o name",
 		Args:        cobra.MaximumNArgs(1),
 		Annotations: heeding(heedsClient),
@@ -31,9 +32,14 @@ func (a *app) deckiesVerb() *cobra.Command {
 			if len(args) > 0 {
 				pattern = args[0]
 			}
-			list, err := client.Deckies(c.Context(), pattern)
+			q := pick
+			q.Filter = strings.TrimSpace(q.Filter + " " + console.Quoted(pattern))
+			list, err := client.Select(c.Context(), q)
 			if err != nil {
 				return err
+			}
+			if len(list.Items) == 0 && pick.Filter != "" {
+				return notFound("no decky is selected by %q", q.Filter, "decnet-fleetd deckies lists all of them")
 			}
 			if len(list.Items) == 0 && pattern != "" {
 				return &failure{
@@ -43,13 +49,10 @@ func (a *app) deckiesVerb() *cobra.Command {
 			}
 			return a.show(a.deckiesListing(list))
 		},
-		ValidArgsFunction: func(c *cobra.Command, args []string, part string) ([]string, cobra.ShellCompDirective) {
-			if len(args) > 0 {
-				return nil, cobra.ShellCompDirectiveNoFileComp
-			}
-			return a.completeDeckies(c.Context(), part), cobra.ShellCompDirectiveNoFileComp
-		},
+		ValidArgsFunction: a.completing(deckyWords, 1),
 	}
+	picking(c.Flags(), &pick)
+	return c
 }
 
 func (a *app) deckiesListing(list console.DeckyList) listing {
@@ -90,23 +93,3 @@ func number(n int64) string { return strconv.FormatInt(n, 10) }
 
 // completeWithin bounds what a shell waits for a key press to be completed.
 const completeWithin = 300 * time.Millisecond
-
-func (a *app) completeDeckies(ctx context.Context, part string) []string {
-	a.timeout = completeWithin
-	client, err := a.client()
-	if err != nil {
-		return nil
-	}
-	defer client.Close()
-	list, err := client.Deckies(ctx, part)
-	if err != nil {
-		return nil // a shell has no place for an error
-	}
-	var names []string
-	for _, d := range list.Items {
-		if name := escape(d.Name); name == d.Name {
-			names = append(names, name)
-		}
-	}
-	return names
-}

@@ -2,8 +2,11 @@ package main
 
 import (
 	"errors"
+	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/decnet/decnet-fleetd/adapters/console"
 )
 
 func (a *app) serveVerb() *cobra.Command {
@@ -29,10 +32,12 @@ func (a *app) serveVerb() *cobra.Command {
 			if s.Shadow = shadow; shadow && s.Takeover {
 				return usage(errors.New("--shadow and --takeover exclude each other: a shadow stops nobody"), "leave one of them out")
 			}
+			ring := console.NewLogRing(0, time.Now)
 			l := a.logs(s, true)
+			l.ring = ring
 			r := a.reloader(s, origins, l)
 			r.levels(s.LogLevel)
-			return runServe(c.Context(), s, l.logger(), r)
+			return runServe(c.Context(), s, l.logger(), r, ring)
 		},
 	}
 	c.Flags().BoolVar(&shadow, "shadow", false, "observe and decide, but write and publish nothing")

@@ -80,6 +80,9 @@ func statusLines(s console.StatusReply) []string {
 	for _, h := range groupHeld(s.Held) {
 		lines = append(lines, h.line())
 	}
+	for _, p := range s.Paused {
+		lines = append(lines, strings.TrimSuffix(fmt.Sprintf("paused: %s since %s by %s: %s", p.Target, p.Since.UTC().Format(time.RFC3339), p.By, p.Reason), ": "))
+	}
 	for _, w := range s.Warnings {
 		lines = append(lines, "warning: "+w)
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/decnet/decnet-fleetd/actors/supervise"
 	"github.com/decnet/decnet-fleetd/actors/view"
 	"github.com/decnet/decnet-fleetd/adapters/bus"
+	"github.com/decnet/decnet-fleetd/adapters/config"
 	"github.com/decnet/decnet-fleetd/adapters/database"
 	"github.com/decnet/decnet-fleetd/adapters/deckyconfig"
 	"github.com/decnet/decnet-fleetd/adapters/docker"
@@ -69,6 +70,9 @@ type node struct {
 	shadow    *supervise.Ref               // nil but in a shadow
 	interval  atomic.Int64                 // between two audits, in nanoseconds
 	reload    func() messages.ReloadReport // nil: this process does not
+	sampler   *supervise.Ref
+	keep      *keeper
+	settings  []config.Origin
 }
 
 // parts are the adapters and values a node is made of.
@@ -102,6 +106,9 @@ type parts struct {
 	crew        *crew        // who works, for the metrics
 	shadow      bool         // a dry run that goes on, compared with what another reconciler does
 	reads       func() int64 // what the reader of Docker's events has done so far
+
+	keep     *keeper // nil: nothing outlives the process
+	settings []config.Origin
 }
 
 // Mailboxes. The store's and the fleet's must hold a message of every decky; a decky's orders and replies are one each.
@@ -112,10 +119,12 @@ const (
 
 // assemble starts all actors. It connects to nothing: that is the sources' business.
 func assemble(p parts) (*node, error) {
-	n := &node{lease: &heldLease{Leases: sabotaged(p.leases(), p.stateDir), init: p.init}, fleetPost: &post{}, store: &post{}, board: p.board, metrics: p.metrics}
+	n := &node{lease: &heldLease{Leases: sabotaged(p.leases(), p.stateDir), init: p.init}, fleetPost: &post{}, store: &post{}, board: p.board, metrics: p.metrics, keep: p.keep, settings: p.settings}
 	n.interval.Store(int64(p.interval))
 	viewPost, publisherPost, pulsePost := &post{}, &post{}, &post{}
-	sys, err := supervise.New(supervise.Config{Now: time.Now, Jitter: mathrand.Float64, Log: p.log,
+	crashPost := &post{}
+	sys, err := supervise.New(supervise.Config{Now: time.Now, Jitter: mathrand.Float64, Log: p.log, LastCrash: p.keep.lastCrash(),
+		OnCrash: func(c supervise.Crash) { crashPost.Tell(crashRecord(c)) },
 		OnEvent: func(e supervise.Event) {
 			onEvent(e, n.fleetPost, viewPost)
 			p.supervised(e)
@@ -134,6 +143,7 @@ func assemble(p parts) (*node, error) {
 			Actors:    func() map[string]supervise.Stats { return deckyStats(sys) }, Extra: p.counters, Board: p.board})
 	})})
 	viewPost.ref.Store(n.view)
+	n.inspection(p, crashPost)
 	switch {
 	case p.shadow:
 		n.watch(p)
@@ -162,7 +172,7 @@ func (n *node) delivery(p parts, publisherPost, pulsePost *post) {
 		beat = pulsePost
 		pulsePost.ref.Store(n.sys.Spawn(supervise.Spec{Kind: "pulse", ID: "pulse", Subsystem: true, New: p.metered("pulse", func() supervise.Receiver {
 			return pulse.New(pulse.Config{Publisher: publisherPost, Store: n.store, View: n.view, Stop: p.stop, IgnoreStop: p.ignoreStop,
-				Takeover: p.takeover, Instance: p.instance, Version: version, HostUUID: p.hostUUID})
+				Takeover: p.takeover, Instance: p.instance, Version: version, HostUUID: p.hostUUID, Extra: p.keep.beat})
 		})}))
 	}
 	n.store.ref.Store(n.sys.Spawn(supervise.Spec{Kind: "store", ID: "store", Group: "delivery", Subsystem: true, Mailbox: bigMailbox,
@@ -184,7 +194,7 @@ func (n *node) sources(p parts) {
 	n.fleet = n.sys.Spawn(supervise.Spec{Kind: "fleet", ID: "fleet", Group: "sources", Subsystem: true, Mailbox: bigMailbox,
 		New: p.metered("fleet", func() supervise.Receiver {
 			return fleet.New(fleet.Config{HostUUID: p.hostUUID, Recode: deckyconfig.Recode, Sources: tellers, Store: n.store, View: n.audience(), NewID: newID,
-				Staff: n.staff, Audit: time.Duration(n.interval.Load()), Child: child})
+				Staff: n.staff, Audit: time.Duration(n.interval.Load()), Child: child, Pauses: p.keep.paused})
 		})})
 	n.fleetPost.ref.Store(n.fleet)
 	for s, o := range map[messages.Source]struct {
@@ -238,11 +248,11 @@ func onEvent(e supervise.Event, fleetPost, viewPost *post) {
 
 func deckyStats(sys *supervise.System) map[string]supervise.Stats {
 	out := map[string]supervise.Stats{}
-	for _, r := range sys.Refs() {
+	sys.Each(func(r *supervise.Ref) {
 		if r.Kind() == "decky" {
 			out[r.ID()] = r.Stats()
 		}
-	}
+	})
 	return out
 }
 
