@@ -45,7 +45,7 @@ unit: toolchain compiler
 	$(call say,vet)
 	@go vet ./...
 	$(call say,unit tests with -race)
-	@CGO_ENABLED=1 go test -race -timeout 10m $$(go list ./... | grep -v '/integration$$')
+	@CGO_ENABLED=1 go test -race -timeout 15m $$(go list ./... | grep -v '/integration$$')
 
 .PHONY: integration
 integration: toolchain compiler
@@ -55,9 +55,9 @@ integration: toolchain compiler
 	@trap '[ -n "$${KEEP_SERVICES:-}" ] || integration/services.sh down' EXIT; \
 	integration/services.sh up $(IT_SERVICES); \
 	printf '\n== %s\n' 'integration tests with -race'; \
-	CGO_ENABLED=1 go test -race -count=1 -timeout 15m -parallel 6 -v ./integration/ | integration/brief.sh; \
+	CGO_ENABLED=1 go test -race -count=1 -timeout 25m -parallel 6 -v ./integration/ | integration/brief.sh; \
 	printf '\n== %s\n' 'the database adapter on every engine, with -race'; \
-	CGO_ENABLED=1 IT_ENGINES=all go test -race -count=1 -timeout 5m -parallel 6 ./adapters/database/
+	CGO_ENABLED=1 IT_ENGINES=all go test -race -count=1 -timeout 10m -parallel 6 ./adapters/database/
 
 .PHONY: check
 check: toolchain compiler ## Before a commit: format, vet, lint, -race, short fuzz, tidy

@@ -113,7 +113,7 @@ func TestARowHeldByAForeignWriterDelaysItAlone(t *testing.T) {
 		_, err = tx.ExecContext(t.Context(), "UPDATE fleet_deckies SET state = 'running' WHERE host_uuid = 'local' AND name = 'd1'")
 		must(t, err)
 		must(t, sim.Kill("d1-ssh"))
-		s.lives(12 * time.Second) // a statement has 5 s, the lease's patience is 5 s
+		s.lives(20 * time.Second) // a statement has 5 s, the lease's patience is 5 s
 		must(t, s.db.state(t, "d1", "running"))
 		must(t, tx.Commit())
 		s.reaches("d1", "failed", soon)

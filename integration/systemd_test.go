@@ -212,11 +212,11 @@ func (m *machine) isRestartedByTheWatchdog(t *testing.T) {
 	pid := m.pid(t)
 	// A statement that waits is no deadlock: longer than the watchdog waits, and nothing happens.
 	m.must(t, "touch", "/var/lib/decnet-fleetd/fault-hang")
-	throughout(t, 2*watchdogInTest, func() error {
+	throughout(t, watchdogInTest*4/3, func() error {
 		return unless(m.pid(t) == pid, "restarted while a statement might still be waiting for a lock")
 	})
 	m.must(t, "rm", "/var/lib/decnet-fleetd/fault-hang") // what hangs already goes on hanging
-	eventually(t, time.Minute, func() error {
+	eventually(t, 2*time.Minute, func() error {          // 30 s until it counts as hung, the watchdog's, and a busy machine
 		now := m.pid(t)
 		return unless(now != "0" && now != pid && m.show(t, "SubState") == "running", "process %s, before %s, %s", now, pid, m.show(t, "SubState"))
 	})
@@ -278,7 +278,7 @@ func (m *machine) install(t *testing.T) {
 // run runs a command there.
 func (m *machine) run(t *testing.T, command ...string) (string, int) {
 	t.Helper()
-	out, err := exec.Command("docker", append([]string{"-H", need(t, "IT_DOCKER_HOST"), "exec", m.id}, command...)...).CombinedOutput() //nolint:noctx // cleanups use it too
+	out, err := exec.Command("docker", append([]string{"-H", need(t, "IT_DOCKER_HOST"), "exec", m.id}, command...)...).CombinedOutput()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)
@@ -338,11 +338,10 @@ func (m *machine) entries(t *testing.T, match string) []map[string]any {
 
 func docker(t *testing.T, args ...string) string {
 	t.Helper()
-	cmd := exec.Command("docker", append([]string{"-H", need(t, "IT_DOCKER_HOST")}, args...)...) //nolint:noctx // cleanups use it too
+	cmd := exec.Command("docker", append([]string{"-H", need(t, "IT_DOCKER_HOST")}, args...)...)
 	out, err := cmd.Output()
 	if err != nil {
-		var exit *exec.ExitError
-		if errors.As(err, &exit) {
+		if exit, is := errors.AsType[*exec.ExitError](err); is {
 			out = exit.Stderr
 		}
 		t.Fatalf("%s: %v\n%s", cmd, err, out)

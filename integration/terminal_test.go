@@ -21,7 +21,7 @@ func openTerminal(t *testing.T, dir string, args ...string) *terminal {
 	x := &terminal{t: t, socket: dir + "/tmux.sock"}
 	command := append([]string{"new-session", "-d", "-x", "80", "-y", "24", fleetd(t)}, args...)
 	x.tmux(command...)
-	t.Cleanup(func() { _ = exec.Command("tmux", "-S", x.socket, "kill-server").Run() }) //nolint:noctx // it is the end
+	t.Cleanup(func() { _ = exec.Command("tmux", "-S", x.socket, "kill-server").Run() })
 	return x
 }
 

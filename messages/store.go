@@ -78,11 +78,12 @@ type Outcome uint8
 
 // The zero Outcome is never sent.
 const (
-	Committed Outcome = iota + 1 // durable, with its outbox row
-	Refused                      // what is there differs from what was expected; the reply shows it
-	HeldBack                     // an open operation of DECNET forbids it
-	Twinned                      // another host has a row of this name; DECNET's look-ups break on twins
-	Withdrawn                    // taken back before it was begun; the reply says nothing about the row
+	Committed  Outcome = iota + 1 // durable, with its outbox row
+	Refused                       // what is there differs from what was expected; the reply shows it
+	HeldBack                      // an open operation of DECNET forbids it
+	Twinned                       // another host has a row of this name; DECNET's look-ups break on twins
+	Withdrawn                     // taken back before it was begun; the reply says nothing about the row
+	Unwritable                    // the database takes everything but this change; the reply says nothing about the row
 )
 
 // String gives the word used in logs.
@@ -98,6 +99,8 @@ func (o Outcome) String() string {
 		return "twinned"
 	case Withdrawn:
 		return "withdrawn"
+	case Unwritable:
+		return "unwritable"
 	}
 	return "none"
 }
@@ -114,6 +117,7 @@ type RowReply struct {
 	Rev      int64    // of the row's last transition, for Committed
 	Holds    []Hold   // for HeldBack
 	Twin     string   // for Twinned: the other host
+	Why      string   // for Unwritable: what the database says
 	At       time.Time
 }
 

@@ -20,8 +20,8 @@ type Policy struct {
 	// the settle: compose removes and remakes single containers in less, a redeploy shows its pattern within it, and
 	// nobody waits for the news that he removed a container himself. What dies is news at once.
 	Vanish time.Duration
-	// TwinRetry is how often an insert is tried again that another host's row of the same name forbade. 30s,
-	// the interval of the audit.
+	// TwinRetry is how often a change is tried again that another host's row of the same name forbade, or that the
+	// database refused. 30s, the interval of the audit.
 	TwinRetry time.Duration
 	// DryRun orders nothing: what would be ordered is the plan.
 	DryRun bool
@@ -53,6 +53,7 @@ const (
 	ReasonRedeploy        = "many containers vanished at once"
 	ReasonGuard           = "waits for the mass-deletion guard"
 	ReasonMixed           = "containers fit neither the file's services nor those of DECNET's deployment"
+	ReasonUnwritable      = "the database refuses it: "
 	ReasonTwin            = "another host has a row of this name: "
 )
 
@@ -68,8 +69,19 @@ type verdict struct {
 	busy   bool // it will go on by itself shortly
 }
 
-// decide chooses from everything known. Same observations, same verdict. What it calls may change its own copy only.
+// decide chooses from everything known. Same observations, same verdict.
 func decide(o observations, p Policy) verdict {
+	v := wanted(o, p)
+	if ready := o.refused.at.Add(p.TwinRetry); v.want != nil && o.refused.why != "" && o.now.Before(ready) {
+		what := v.want.Kind.String()
+		v.want, v.busy = nil, false
+		v = hold(v, what, ReasonUnwritable+o.refused.why, ready)
+	}
+	return v
+}
+
+// wanted is what follows from the facts. What it calls may change its own copy of them only.
+func wanted(o observations, p Policy) verdict {
 	switch d, r := o.declared.Presence, o.recorded.Presence; {
 	case d == messages.Unknown:
 		return verdict{reason: ReasonUnknownDeclared}

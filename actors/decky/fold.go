@@ -22,6 +22,7 @@ type observations struct {
 	// notYet is when the store may be asked again after it answered that an operation of DECNET is open.
 
 	mixedSince time.Time // since when the containers fit neither list of services; zero: they do fit
+	refused    refusal   // what the database last refused of this decky alone
 	intent     intent    // what is wanted at the moment, and since when
 	flight     *flight   // the order at the store; never changed in place
 	lastCommit time.Time // of a state change
@@ -38,6 +39,12 @@ type observations struct {
 type intent struct {
 	kind  messages.ChangeKind // 0: none
 	since time.Time
+}
+
+// refusal is why the database would not write a change although it writes others.
+type refusal struct {
+	why string
+	at  time.Time
 }
 
 // flight is an order at the store that has not been answered.
@@ -108,7 +115,7 @@ const heldRetry = 2 * time.Second
 
 func foldReply(o *observations, m messages.RowReply) {
 	cause := o.cause
-	if m.Outcome != messages.Withdrawn {
+	if m.Outcome != messages.Withdrawn && m.Outcome != messages.Unwritable {
 		foldRow(o, messages.RecordedObserved{Presence: m.Presence, Row: m.Row, ReadAt: m.At})
 	}
 	o.cause = cause
@@ -124,6 +131,8 @@ func foldReply(o *observations, m messages.RowReply) {
 		o.notYet = o.now.Add(heldRetry)
 	case messages.Twinned:
 		o.twin = m.Twin
+	case messages.Unwritable:
+		o.refused = refusal{why: m.Why, at: o.now}
 	case messages.Refused, messages.Withdrawn:
 	}
 }

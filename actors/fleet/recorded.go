@@ -13,11 +13,26 @@ func (f *Fleet) recordedChanged(c *supervise.Ctx, m messages.RecordedChanged) {
 	if !f.fresh(messages.SourceRecorded, m.Stamp) {
 		return
 	}
-	first := !f.table
+	m.Full = m.Full || !f.table
 	delete(f.down, messages.SourceRecorded)
 	f.table, f.readAt[messages.SourceRecorded] = true, m.ReadAt
+	renewed := f.takeRows(c, m)
+	if f.takeDeployed(m) || renewed {
+		f.reattribute()
+	}
+	if !slices.Equal(f.holds, m.Holds) {
+		f.holds = m.Holds
+		f.spreadHolds(c)
+	}
+	f.rule(c)
+	f.hear(c, messages.SourceRecorded)
+	f.rereadArrived(c)
+	f.mind(c)
+}
+
+// takeRows takes the rows in and says whether anybody's services changed by it.
+func (f *Fleet) takeRows(c *supervise.Ctx, m messages.RecordedChanged) (renewed bool) {
 	present := make(map[string]bool, len(m.Rows))
-	renewed := false
 	for _, row := range m.Rows {
 		if f.outlived(row.Name, m.ReadAt) {
 			continue
@@ -31,25 +46,15 @@ func (f *Fleet) recordedChanged(c *supervise.Ctx, m messages.RecordedChanged) {
 			renewed = f.record(name, x, absent) || renewed
 		}
 	}
-	if m.Full || first {
-		for name, x := range f.roll {
-			if !present[name] && x.recorded.Presence != messages.Absent {
-				renewed = f.record(name, x, absent) || renewed
-			}
+	if !m.Full {
+		return renewed
+	}
+	for name, x := range f.roll {
+		if !present[name] && x.recorded.Presence != messages.Absent {
+			renewed = f.record(name, x, absent) || renewed
 		}
 	}
-	renewed = f.takeDeployed(m) || renewed
-	if renewed {
-		f.reattribute()
-	}
-	if !slices.Equal(f.holds, m.Holds) {
-		f.holds = m.Holds
-		f.spreadHolds(c)
-	}
-	f.rule(c)
-	f.hear(c, messages.SourceRecorded)
-	f.rereadArrived(c)
-	f.mind(c)
+	return renewed
 }
 
 // record notes what the table says about one decky and passes it on. A look that began before the store's last reply
@@ -97,7 +102,7 @@ func (f *Fleet) replied(c *supervise.Ctx, r messages.RowReply) {
 	if m == nil {
 		return
 	}
-	if r.Outcome != messages.Withdrawn {
+	if r.Outcome != messages.Withdrawn && r.Outcome != messages.Unwritable {
 		f.cfg.Sources[messages.SourceRecorded].Tell(messages.RowWritten{Name: r.Name}) // its mailbox holds one of every decky
 		m.recorded = messages.RecordedObserved{Presence: r.Presence, Row: r.Row, ReadAt: r.At}
 		f.weigh(r.Name, m)

@@ -12,7 +12,7 @@ import (
 func TestAStoreThatWaitsTellsTheAgeOfItsStatement(t *testing.T) {
 	stage(t, &base{slow: 8 * time.Second}, func(s *scene) {
 		age := func() time.Duration {
-			ctx, cancel := context.WithTimeout(context.Background(), time.Second) //nolint:usetesting // it ends with the bubble
+			ctx, cancel := context.WithTimeout(context.Background(), time.Second) // not the test's: it ends with the bubble
 			defer cancel()
 			a, err := s.store.Ask(ctx, messages.GetStatementAge{})
 			m, ok := a.(messages.StatementAge)

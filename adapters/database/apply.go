@@ -28,8 +28,13 @@ func (db *DB) Apply(ctx context.Context, token int64, batch []messages.RowChange
 	if again(db, err) {
 		a, err = db.attempt(ctx, token, batch)
 	}
-	if kindOf(err) == kindDuplicate && len(batch) > 1 {
+	if k := kindOf(err); len(batch) > 1 && (k == kindDuplicate || k == kindValue) {
 		return db.applyApart(ctx, token, batch)
+	}
+	if kindOf(err) == kindValue {
+		c := batch[0]
+		return []messages.RowReply{{Name: c.Name, Seq: c.Seq, Kind: c.Kind, SetState: c.SetState, Outcome: messages.Unwritable,
+			Why: err.Error(), At: db.cfg.Now()}}, nil, nil
 	}
 	if err != nil {
 		return nil, nil, err
@@ -45,7 +50,7 @@ func again(db *DB, err error) bool {
 }
 
 // applyApart writes each change by itself. It is for two names of one batch that the column's collation takes for one:
-// then the second finds the first.
+// then the second finds the first; and for a change that the database refuses, which must not keep the others from it.
 func (db *DB) applyApart(ctx context.Context, token int64, batch []messages.RowChange) ([]messages.RowReply, []messages.OutboxRow, error) {
 	var replies []messages.RowReply
 	var queued []messages.OutboxRow
@@ -186,7 +191,7 @@ func (a *attempt) settle(c messages.RowChange) {
 		r.Holds = held
 	case messages.Twinned:
 		r.Twin = a.twins[c.Name]
-	case messages.Refused, messages.Withdrawn: // Withdrawn is the store's own, never a verdict
+	case messages.Refused, messages.Withdrawn, messages.Unwritable: // the last two are never a verdict
 	}
 	a.replies = append(a.replies, r)
 }

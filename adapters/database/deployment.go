@@ -11,6 +11,12 @@ import (
 	"github.com/decnet/decnet-fleetd/messages"
 )
 
+// stateTable is DECNET's table of single values.
+const stateTable = "state"
+
+// deniedSum stands for a row that may not be read. No text has it: sums are odd.
+const deniedSum = 2
+
 // maxDeployment bounds DECNET's row `deployment`, in characters: as much as a state file may have.
 const maxDeployment = 16 << 20
 
@@ -20,12 +26,16 @@ type deployment struct {
 	sum  uint64
 	list []messages.Deployed
 	bad  string // why it counts as none, "" where it does not
+	mend string // what to do about that
 }
 
 // readDeployment reads DECNET's fourth store: the row `deployment` of its table state. It only ever offers a second list
 // of services, so no row, null and garbage all mean that there is none; garbage is a fault besides.
 func (db *DB) readDeployment(ctx context.Context, q querier) (deployment, error) {
 	text, there, err := db.deploymentText(ctx, q)
+	if e := db.explain("read the row deployment", err); kindOf(e) == kindDenied {
+		return deployment{sum: deniedSum, bad: "may not be read: " + err.Error(), mend: "GRANT SELECT ON " + stateTable + " to the account of the daemon"}, nil
+	}
 	if err != nil || !there {
 		return deployment{}, err
 	}
@@ -33,17 +43,17 @@ func (db *DB) readDeployment(ctx context.Context, q querier) (deployment, error)
 	if was := db.deployed.Load(); was != nil && was.sum == sum {
 		return *was, nil
 	}
-	d := deployment{sum: sum}
+	d := deployment{sum: sum, mend: "DECNET writes it with the next deploy; until then the state file alone says which services there are"}
 	d.list, d.bad = parseDeployment(text, db.cfg.HostUUID)
 	db.deployed.Store(&d)
 	return d, nil
 }
 
-// deploymentText reads the row. DECNET makes the table; until then, and without the right to read it, there is no row.
+// deploymentText reads the row. DECNET makes the table; until then there is no row.
 func (db *DB) deploymentText(ctx context.Context, q querier) (text string, there bool, err error) {
 	bounded, cancel := db.bounded(ctx)
 	defer cancel()
-	if there, err = hasTable(bounded, q, db.d, "state"); err != nil || !there {
+	if there, err = hasTable(bounded, q, db.d, stateTable); err != nil || !there {
 		return "", false, err
 	}
 	err = db.each(ctx, q, func(rows *sql.Rows) error {
@@ -54,9 +64,6 @@ func (db *DB) deploymentText(ctx context.Context, q querier) (text string, there
 		text, there = value.String, value.Valid
 		return nil
 	}, "SELECT SUBSTR(state.value, 1, "+strconv.Itoa(maxDeployment+1)+") FROM state WHERE state.key = ?", "deployment")
-	if kindOf(db.explain("read the row deployment", err)) == kindDenied {
-		return "", false, nil
-	}
 	return text, there && text != "", err
 }
 
@@ -105,5 +112,5 @@ func (d deployment) fault(where string) (messages.Fault, bool) {
 		return messages.Fault{}, false
 	}
 	return messages.Fault{Where: where + ": state \"deployment\"", What: strings.ToValidUTF8(clip(d.bad, maxWord), "?"),
-		Remedy: "DECNET writes it with the next deploy; until then the state file alone says which services there are"}, true
+		Remedy: d.mend}, true
 }

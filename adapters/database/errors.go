@@ -30,6 +30,7 @@ const (
 	kindDenied          // the account lacks a privilege
 	kindLogin           // account, password or database name
 	kindTLS             // encrypted or not, and the server's certificate
+	kindValue           // what is to be written does not fit its column
 )
 
 // Error is what went wrong, where, and what to do about it. For a missing table, column or privilege errors.Is finds
@@ -82,7 +83,7 @@ func Retryable(err error) bool {
 	switch e.kind {
 	case kindAway, kindLocked, kindDuplicate, kindReadOnly, kindDisk, kindMissing, kindUnopenable:
 		return true
-	case kindOther, kindDamaged, kindSchema, kindDenied, kindLogin, kindTLS:
+	case kindOther, kindDamaged, kindSchema, kindDenied, kindLogin, kindTLS, kindValue:
 	}
 	return false
 }

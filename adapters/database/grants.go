@@ -62,8 +62,10 @@ func (db *DB) granting(ctx context.Context, p *pools, minor int) ([]string, erro
 	for _, table := range append([]string{"fleet_deckies"}, ownNames...) {
 		all = append(all, "GRANT SELECT, INSERT, UPDATE, DELETE ON "+table+to)
 	}
-	if there, err := hasTable(ctx, p.reader, db.d, lifecycleTable); err != nil || there {
-		all = append(all, "GRANT SELECT ON "+lifecycleTable+to) // an error: it is there and may not be looked at
+	for _, table := range []string{lifecycleTable, stateTable} {
+		if there, err := hasTable(ctx, p.reader, db.d, table); err != nil || there {
+			all = append(all, "GRANT SELECT ON "+table+to) // an error: it is there and may not be looked at
+		}
 	}
 	return all, nil
 }

@@ -99,6 +99,8 @@ func mysqlKind(err error) kind {
 	switch e.Number {
 	case 1062, 1586: // duplicate key
 		return kindDuplicate
+	case 1264, 1366, 1406, 3819, 4025: // out of range, text of another encoding, too long, a check constraint
+		return kindValue
 	case 1205, 1213, 1969, 3024, 3572: // lock wait, deadlock, statement time limits, no wait
 		return kindLocked
 	case 1146, 1054, 1051, 1364: // no such table, column; a column without default that we do not know

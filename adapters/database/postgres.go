@@ -126,6 +126,8 @@ func postgresKind(err error) kind {
 		return kindLogin
 	}
 	switch {
+	case strings.HasPrefix(code, "22"), code == "23514": // data exceptions, among them text of another encoding; a check constraint
+		return kindValue
 	case strings.HasPrefix(code, "28"):
 		return kindLogin
 	case strings.HasPrefix(code, "08"), strings.HasPrefix(code, "57"):

@@ -36,7 +36,7 @@ func (db *DB) advise(e *Error) {
 		e.Remedy = "no answer in time: another process holds a lock, or the database hangs; it is tried again"
 	case kindMissing:
 		e.Remedy = db.missingRemedy()
-	case kindOther, kindDuplicate:
+	case kindOther, kindDuplicate, kindValue:
 	}
 }
 

@@ -78,6 +78,8 @@ func sqliteKind(err error) kind {
 	switch e.Code() {
 	case sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_UNIQUE:
 		return kindDuplicate
+	case sqlite3.SQLITE_CONSTRAINT_CHECK, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_MISMATCH:
+		return kindValue
 	case sqlite3.SQLITE_ERROR:
 		if strings.Contains(e.Error(), "no such table") || strings.Contains(e.Error(), "no such column") ||
 			strings.Contains(e.Error(), "has no column") || strings.Contains(e.Error(), "does not match any PRIMARY KEY or UNIQUE") {

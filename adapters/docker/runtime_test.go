@@ -157,7 +157,7 @@ func TestStormConverges(t *testing.T) {
 	eventually(t, "the fleet", func() bool { return len(a.heard()) == 1 })
 	storm, stop := context.WithTimeout(t.Context(), time.Second)
 	defer stop()
-	events := sim.Storm(storm, 5000, 0)
+	events := sim.Storm(storm, 5000)
 	converges(t, sim, a, 300)
 	if s := sim.Stats(); events < 4000 || s.Lost != 0 {
 		t.Errorf("%d events, %d lost", events, s.Lost)

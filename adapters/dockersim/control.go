@@ -1,7 +1,6 @@
 package dockersim
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -14,7 +13,8 @@ import (
 const controlPath = "/_sim/"
 
 // controls are POST /_sim/faults with the JSON of Faults, /_sim/cut, /_sim/flip?n=1000 (so many containers at once,
-// the oldest first) and /_sim/storm?rate=5000&seconds=60&spare=10 (answers at the end; the 10 oldest deckies are spared), and GET /_sim/stats.
+// the oldest first) and /_sim/storm?rate=5000&seconds=60&of=400 (among the oldest 400 containers; answers at the end), and
+// GET /_sim/stats.
 func (e *Engine) controls(mux *http.ServeMux) {
 	mux.HandleFunc("POST "+controlPath+"faults", func(w http.ResponseWriter, r *http.Request) {
 		var f Faults
@@ -46,14 +46,17 @@ func (e *Engine) controls(mux *http.ServeMux) {
 func (e *Engine) storm(w http.ResponseWriter, r *http.Request) {
 	rate, err1 := strconv.Atoi(r.URL.Query().Get("rate"))
 	seconds, err2 := strconv.ParseFloat(r.URL.Query().Get("seconds"), 64)
-	spare, err3 := strconv.Atoi(cmp.Or(r.URL.Query().Get("spare"), "0"))
-	if err1 != nil || err2 != nil || err3 != nil || rate < 1 || seconds <= 0 || spare < 0 {
-		fail(w, refuse(http.StatusBadRequest, "rate and seconds must be positive numbers, spare a number of deckies"))
+	of, err3 := 0, error(nil)
+	if r.URL.Query().Has("of") {
+		of, err3 = strconv.Atoi(r.URL.Query().Get("of"))
+	}
+	if err1 != nil || err2 != nil || err3 != nil || rate < 1 || seconds <= 0 || of < 0 {
+		fail(w, refuse(http.StatusBadRequest, "rate and seconds must be positive numbers, of a number of containers"))
 		return
 	}
 	ctx, stop := context.WithTimeout(r.Context(), time.Duration(seconds*float64(time.Second)))
 	defer stop()
-	answer(w, http.StatusOK, map[string]int{"events": e.Storm(ctx, rate, spare)})
+	answer(w, http.StatusOK, map[string]int{"events": e.StormOn(ctx, rate, of)})
 }
 
 // FlipMany flips the first service container of each of the n oldest deckies, as one step, and answers how many

@@ -60,9 +60,12 @@ func (e *Engine) hang(ctx context.Context, hangs func(Faults) bool) bool {
 	}
 }
 
-// Storm flips containers at random, so that about rate events happen a second, until ctx ends. It spares those of the
-// oldest spare deckies, and answers how many events it made. An engine without containers waits for some.
-func (e *Engine) Storm(ctx context.Context, rate, spare int) int {
+// Storm flips containers at random, so that about rate events happen a second, until ctx ends. It answers how many
+// events it made. An engine without containers waits for some.
+func (e *Engine) Storm(ctx context.Context, rate int) int { return e.StormOn(ctx, rate, 0) }
+
+// StormOn is a Storm among the oldest containers alone, so many of them; 0 means all.
+func (e *Engine) StormOn(ctx context.Context, rate, oldest int) int {
 	const step = 5 * time.Millisecond // fine enough to look steady, coarse enough to cost nothing
 	tick := time.NewTicker(step)
 	defer tick.Stop()
@@ -75,7 +78,7 @@ func (e *Engine) Storm(ctx context.Context, rate, spare int) int {
 		}
 		due = int(e.cfg.Now().Sub(begin).Seconds() * float64(rate))
 		for made < due {
-			n := e.flipAny(spare)
+			n := e.flipAny(oldest)
 			if n == 0 {
 				break
 			}
@@ -84,29 +87,16 @@ func (e *Engine) Storm(ctx context.Context, rate, spare int) int {
 	}
 }
 
-// flipAny flips a container of the dice's choice and answers how many events that made.
-func (e *Engine) flipAny(spare int) int {
+// flipAny flips a container of the dice's choice among the oldest and answers how many events that made.
+func (e *Engine) flipAny(oldest int) int {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	first := e.afterDeckies(spare)
-	if len(e.order) == first {
+	if len(e.order) == 0 {
 		return 0
 	}
-	return e.flip(e.order[first+e.rand.IntN(len(e.order)-first)], e.cfg.Now())
-}
-
-// afterDeckies is where the containers of the oldest n deckies end in the order of creation.
-func (e *Engine) afterDeckies(n int) int {
-	deckies, last := 0, ""
-	for i, s := range e.order {
-		d := s.rec.labels["decnet.fleet.decky"]
-		if d == "" || d == last {
-			continue
-		}
-		if last = d; deckies == n {
-			return max(0, i-1) // its base container comes before its services
-		}
-		deckies++
+	among := e.order
+	if oldest > 0 {
+		among = among[:min(oldest, len(among))]
 	}
-	return len(e.order)
+	return e.flip(among[e.rand.IntN(len(among))], e.cfg.Now())
 }

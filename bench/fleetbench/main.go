@@ -1,7 +1,8 @@
 // Command fleetbench measures decnet-fleetd from outside and prints each number beside the one it has to hold.
 //
 // Simulator, daemon, bus, subscriber and witness are processes of their own; for those that are not the product it starts
-// itself again: `fleetbench sim`, `fleetbench subscribe`, `fleetbench count`, `fleetbench publish`, `fleetbench witness`.
+// itself again: `fleetbench sim`, `fleetbench subscribe`, `fleetbench count`, `fleetbench publish`, `fleetbench witness`,
+// `fleetbench actors`.
 // `fleetbench document` only makes bench/RESULTS.md again.
 package main
 
@@ -27,6 +28,7 @@ func main() {
 func run(ctx context.Context, args []string) error {
 	roles := map[string]func(context.Context, []string) error{
 		"sim": runSim, "subscribe": runSubscribe, "count": runCount, "publish": runPublish, "witness": runWitness,
+		"actors": runActors,
 		"document": func(context.Context, []string) error {
 			root, err := report.Root()
 			if err != nil {

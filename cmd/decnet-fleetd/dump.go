@@ -60,35 +60,36 @@ func thinOut(dir string) error {
 	return nil
 }
 
-// describe writes status, actors, crashes and goroutines, in that order: the longest comes last.
+// describe writes status, actors, crashes and goroutines, in that order: the longest comes last. w keeps its first error
+// and says it when it is flushed.
 func (n *node) describe(ctx context.Context, w io.Writer) error {
-	fmt.Fprintf(w, "decnet-fleetd %s, process %d, %s\n\n== status\n", version, os.Getpid(), time.Now().UTC().Format(time.RFC3339Nano)) //nolint:errcheck // Flush says it
+	fmt.Fprintf(w, "decnet-fleetd %s, process %d, %s\n\n== status\n", version, os.Getpid(), time.Now().UTC().Format(time.RFC3339Nano))
 	ctx, cancel := context.WithTimeout(ctx, statusWait)
 	defer cancel()
 	if s, err := n.view.Ask(ctx, messages.GetStatus{}); err != nil {
-		fmt.Fprintf(w, "the view does not answer: %v\n", err) //nolint:errcheck // Flush says it
+		fmt.Fprintf(w, "the view does not answer: %v\n", err)
 	} else if err := pretty(w, s); err != nil {
 		return err
 	}
 	n.describeActors(w)
-	fmt.Fprintf(w, "\n== goroutines by stack, with the actor they belong to\n") //nolint:errcheck // Flush says it
+	fmt.Fprintf(w, "\n== goroutines by stack, with the actor they belong to\n")
 	if err := pprof.Lookup("goroutine").WriteTo(w, 1); err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "\n== goroutines one by one\n") //nolint:errcheck // Flush says it
+	fmt.Fprintf(w, "\n== goroutines one by one\n")
 	return pprof.Lookup("goroutine").WriteTo(w, 2)
 }
 
 func (n *node) describeActors(w io.Writer) {
-	fmt.Fprintf(w, "\n== actors\n") //nolint:errcheck // Flush says it
+	fmt.Fprintf(w, "\n== actors\n")
 	for _, r := range n.sys.Refs() {
 		s := r.Stats()
-		fmt.Fprintf(w, "%s %s incarnation=%d mailbox=%d high_water=%d in=%d done=%d lost=%d dropped=%d crashes=%d restarts=%d in_handler_since=%s\n", //nolint:errcheck // Flush says it
+		fmt.Fprintf(w, "%s %s incarnation=%d mailbox=%d high_water=%d in=%d done=%d lost=%d dropped=%d crashes=%d restarts=%d in_handler_since=%s\n",
 			escape(r.Name()), s.State, s.Incarnation, s.Depth, s.HighWater, s.In, s.Done, s.Lost, s.Dropped, s.Crashes, s.Restarts, moment(s.InHandlerSince))
 	}
-	fmt.Fprintf(w, "\n== crashes\n") //nolint:errcheck // Flush says it
+	fmt.Fprintf(w, "\n== crashes\n")
 	for _, c := range n.sys.Crashes() {
-		fmt.Fprintf(w, "%d %s %s incarnation=%d reason=%s message=%s state=%s\n%s\n", c.ID, moment(c.At), escape(c.Actor), c.Incarnation, //nolint:errcheck // Flush says it
+		fmt.Fprintf(w, "%d %s %s incarnation=%d reason=%s message=%s state=%s\n%s\n", c.ID, moment(c.At), escape(c.Actor), c.Incarnation,
 			escape(c.Reason), escape(c.Message), escape(c.State), escapeLines(c.Stack, maxCell))
 	}
 }

@@ -12,23 +12,23 @@ import (
 // us say the same for ever fills 60 lines a minute.
 const (
 	limitWindow  = 10 * time.Second
-	limitPerKey  = 10   // lines of one message and one decky
-	limitPerText = 1000 // lines of one message, of all deckies: a fleet that flips at once is in the list of events
+	limitPerKey  = 10   // lines of one message about one thing
+	limitPerText = 1000 // lines of one message, about whatever: a fleet that flips at once is in the list of events
 	limitKeys    = 1024 // keys that are remembered; those beyond share one
 )
 
 // limiter bounds the lines of each kind. Its key is what cannot be made up from outside: the message, which is constant,
-// and the decky. Lines below info are there because somebody asked for them, and pass.
+// and the decky, the component or the actor it is about. Lines below info are there because somebody asked for them, and pass.
 type limiter struct {
 	now  func() time.Time
-	tell func(of, decky string, suppressed int) // writes the line that stands for those that were suppressed
+	tell func(of, subject string, suppressed int) // writes the line that stands for those that were suppressed
 
 	mu    sync.Mutex
 	kinds map[lineKind]*quota
 	swept time.Time
 }
 
-type lineKind struct{ message, decky string }
+type lineKind struct{ message, subject string }
 
 type quota struct {
 	since      time.Time
@@ -41,7 +41,7 @@ type missed struct {
 	lost int
 }
 
-func newLimiter(now func() time.Time, tell func(of, decky string, suppressed int)) *limiter {
+func newLimiter(now func() time.Time, tell func(of, subject string, suppressed int)) *limiter {
 	return &limiter{now: now, tell: tell, kinds: map[lineKind]*quota{}}
 }
 
@@ -51,18 +51,18 @@ func (l *limiter) allows(level zerolog.Level, line []byte) bool {
 		return true
 	}
 	l.sweep()
-	kind := lineKind{member(line, `"message":"`), member(line, `"decky":"`)}
+	kind := lineKind{member(line, `"message":"`), subject(line)}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.now()
 	if !l.take(kind, limitPerKey, now) {
 		return false
 	}
-	return kind.decky == "" || l.take(lineKind{message: kind.message, decky: allDeckies}, limitPerText, now)
+	return kind.subject == "" || l.take(lineKind{message: kind.message, subject: everything}, limitPerText, now)
 }
 
-// allDeckies is no name of a decky: it has a control byte.
-const allDeckies = "\x00"
+// everything is no subject: it has a control byte.
+const everything = "\x00"
 
 func (l *limiter) take(kind lineKind, most int, now time.Time) bool {
 	q := l.kinds[kind]
@@ -87,11 +87,11 @@ func (l *limiter) take(kind lineKind, most int, now time.Time) bool {
 // sweep ends the windows that are over and tells what they swallowed.
 func (l *limiter) sweep() {
 	for _, m := range l.ended(l.now()) {
-		decky := m.kind.decky
-		if decky == allDeckies {
-			decky = ""
+		about := m.kind.subject
+		if about == everything {
+			about = ""
 		}
-		l.tell(m.kind.message, decky, m.lost)
+		l.tell(m.kind.message, about, m.lost)
 	}
 }
 
@@ -113,6 +113,16 @@ func (l *limiter) ended(now time.Time) []missed {
 		delete(l.kinds, kind)
 	}
 	return out
+}
+
+// subject is what a line is about: a decky, else a component, else an actor.
+func subject(line []byte) string {
+	for _, start := range []string{`"decky":"`, `"component":"`, `"actor":"`} {
+		if s := member(line, start); s != "" {
+			return s
+		}
+	}
+	return ""
 }
 
 // member reads the text of a member of a line of JSON. What comes from outside cannot look like one: its quotes are

@@ -28,6 +28,9 @@ func TestAMessageThatRepeatsIsCountedNotWritten(t *testing.T) {
 	if !l.allows(zerolog.DebugLevel, line("flaps", "d1")) {
 		t.Error("what somebody asked for is suppressed")
 	}
+	if !l.allows(zerolog.WarnLevel, []byte(`{"component":"bus","message":"flaps"}`)) || !l.allows(zerolog.WarnLevel, []byte(`{"actor":"decky/d9","message":"flaps"}`)) {
+		t.Error("components and actors count apart")
+	}
 	now = now.Add(limitWindow)
 	if !l.allows(zerolog.WarnLevel, line("flaps", "d1")) {
 		t.Error("suppressed in the next window too")

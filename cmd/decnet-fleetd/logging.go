@@ -109,11 +109,11 @@ func (l *logs) pass(level zerolog.Level, p []byte) (int, error) {
 }
 
 // suppressed stands for lines that were not written.
-func (l *logs) suppressed(of, decky string, n int) {
+func (l *logs) suppressed(of, subject string, n int) {
 	log := zerolog.New(direct{l}).With().Timestamp().Logger()
 	line := log.Warn().Int("suppressed", n).Str("of", of)
-	if decky != "" {
-		line.Str("decky", decky)
+	if subject != "" {
+		line.Str("subject", subject)
 	}
 	line.Msg("log lines suppressed")
 }

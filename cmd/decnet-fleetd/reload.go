@@ -56,8 +56,7 @@ func (r *reloader) reload() messages.ReloadReport {
 		now = nil // the loader says what is wrong with the file, if anything is
 	}
 	set, origins, err := r.load(envChanges(r.first, now, os.LookupEnv))
-	var invalid *config.Invalid
-	if errors.As(err, &invalid) {
+	if invalid, is := errors.AsType[*config.Invalid](err); is {
 		return messages.ReloadReport{Rejected: invalid.Faults}
 	}
 	if err != nil {

@@ -63,7 +63,7 @@ func measures(run Run, key string) bool {
 }
 
 // Order is that of the measurements in the document.
-var Order = []string{"docker", "sim", "file", "cold", "quiet", "flip", "rest", "outage", "bus", "crash", "term"}
+var Order = []string{"docker", "sim", "file", "cold", "quiet", "flip", "rest", "actor", "storm", "outage", "bus", "crash", "term"}
 
 func prefix(key string) string {
 	p, _, _ := strings.Cut(key, "/")

@@ -175,41 +175,12 @@ func (e *Engine) Flip(ctx context.Context, n int) error {
 	return e.control(ctx, http.MethodPost, fmt.Sprintf("flip?n=%d", n), nil)
 }
 
-// Storm has the simulator flip containers of all but the oldest spare deckies at random, rate events a second, and comes
-// back at the end with how many that were.
-func (e *Engine) Storm(ctx context.Context, rate, spare int, during time.Duration) (int, error) {
-	var made struct{ Events int }
-	err := e.control(ctx, http.MethodPost, fmt.Sprintf("storm?rate=%d&seconds=%g&spare=%d", rate, during.Seconds(), spare), &made)
-	return made.Events, err
-}
-
-// Aggregates is what the containers of every decky add up to, by DECNET's rule, worked out from one list.
-func (e *Engine) Aggregates(ctx context.Context) (map[string]string, error) {
-	all, err := e.api.ContainerList(ctx, container.ListOptions{All: true})
-	if err != nil {
-		return nil, fmt.Errorf("list containers: %w", err)
-	}
-	up, there := map[string]int{}, map[string]int{}
-	for _, c := range all {
-		if d := c.Labels["decnet.fleet.decky"]; d != "" {
-			there[d]++
-			if c.State == container.StateRunning {
-				up[d]++
-			}
-		}
-	}
-	states := map[string]string{}
-	for d, n := range there {
-		switch up[d] {
-		case n:
-			states[d] = "running"
-		case 0:
-			states[d] = "failed"
-		default:
-			states[d] = "degraded"
-		}
-	}
-	return states, nil
+// Storm asks the simulator for so many events a second among its oldest containers, and gives how many there were when they
+// are over.
+func (e *Engine) Storm(ctx context.Context, rate, oldest int, during time.Duration) (int, error) {
+	var said struct{ Events int }
+	err := e.control(ctx, http.MethodPost, fmt.Sprintf("storm?rate=%d&seconds=%g&of=%d", rate, during.Seconds(), oldest), &said)
+	return said.Events, err
 }
 
 // SimStats are the simulator's counters.

@@ -159,6 +159,15 @@ func (h *Host) Publish(ctx context.Context, args ...string) (string, error) {
 	return p.Said(), nil
 }
 
+// Weigh runs so many actors in a process of their own and gives what it says of their memory.
+func (h *Host) Weigh(ctx context.Context, deckies int) (string, error) {
+	p, err := h.run(ctx, h.helper, "actors", "-deckies", strconv.Itoa(deckies))
+	if err != nil {
+		return "", err
+	}
+	return p.Said(), nil
+}
+
 // Serve starts the daemon, through a wrapper where one is given.
 func (h *Host) Serve(wrapper ...string) error {
 	args := append(append(append([]string{}, wrapper...), h.binary, "serve"), h.Flags()...)

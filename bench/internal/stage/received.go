@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/decnet/decnet-fleetd/bench/internal/subscriber"
 )
@@ -27,6 +28,8 @@ type Transition struct {
 	PreviousState string `json:"previous_state"`
 	Rev           int64  `json:"rev"`
 	EventID       string `json:"event_id"`
+
+	ObservedAt time.Time `json:"observed_at"` // the engine's event behind it
 }
 
 // ErrLine is a line no subscriber writes.
