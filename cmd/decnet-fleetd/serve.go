@@ -79,7 +79,7 @@ type daemon struct {
 	log      zerolog.Logger
 	asked    chan string // why we were asked to stop
 	sd       *systemd.Notifier
-	reloader *reloader
+	reloader *reloader // nil: there is no configuration to read again, as in the demo
 	signals  *signals
 	logs     *console.LogRing // nil: none are kept
 }
@@ -100,8 +100,10 @@ func (d *daemon) run(ctx context.Context, p parts) error {
 		return err
 	}
 	n.thrift()
-	d.reloadable(n)
-	d.obey(n)
+	if d.reloader != nil {
+		d.reloadable(n)
+		d.obey(n)
+	}
 	if err := d.servers(ctx, n); err != nil {
 		return errors.Join(err, d.end(n))
 	}

@@ -167,17 +167,19 @@ func faulty(d messages.DeckyStatus) bool {
 }
 
 // orders are the keys deckies can be sorted by.
-var orders = map[string]func(a, b messages.DeckyStatus) int{
-	"name":     func(a, b messages.DeckyStatus) int { return cmp.Compare(a.Name, b.Name) },
-	"state":    func(a, b messages.DeckyStatus) int { return cmp.Compare(severity(standing(a)), severity(standing(b))) },
-	"services": func(a, b messages.DeckyStatus) int { return cmp.Compare(missing(b), missing(a)) },
-	"ip":       func(a, b messages.DeckyStatus) int { return cmp.Compare(ipKey(a.IP), ipKey(b.IP)) },
-	"mailbox":  func(a, b messages.DeckyStatus) int { return cmp.Compare(b.Mailbox, a.Mailbox) },
-	"restarts": func(a, b messages.DeckyStatus) int { return cmp.Compare(b.Restarts, a.Restarts) },
-	"changed":  func(a, b messages.DeckyStatus) int { return b.ChangedAt.Compare(a.ChangedAt.Time) },
+var orders = map[string]func(a, b *messages.DeckyStatus) int{
+	"name": func(a, b *messages.DeckyStatus) int { return cmp.Compare(a.Name, b.Name) },
+	"state": func(a, b *messages.DeckyStatus) int {
+		return cmp.Compare(severity(standing(*a)), severity(standing(*b)))
+	},
+	"services": func(a, b *messages.DeckyStatus) int { return cmp.Compare(missing(b), missing(a)) },
+	"ip":       func(a, b *messages.DeckyStatus) int { return cmp.Compare(ipKey(a.IP), ipKey(b.IP)) },
+	"mailbox":  func(a, b *messages.DeckyStatus) int { return cmp.Compare(b.Mailbox, a.Mailbox) },
+	"restarts": func(a, b *messages.DeckyStatus) int { return cmp.Compare(b.Restarts, a.Restarts) },
+	"changed":  func(a, b *messages.DeckyStatus) int { return b.ChangedAt.Compare(a.ChangedAt.Time) },
 }
 
-func missing(d messages.DeckyStatus) int { return len(d.Expected) - d.Up }
+func missing(d *messages.DeckyStatus) int { return len(d.Expected) - d.Up }
 
 // ipKey sorts 10.0.4.7 before 10.0.4.12.
 func ipKey(ip string) string {
@@ -188,20 +190,25 @@ func ipKey(ip string) string {
 	return strings.Join(parts, ".")
 }
 
-// sorted orders deckies by a key, "-" before it the other way round. An unknown key is the name.
-func sorted(all []messages.DeckyStatus, by string) []messages.DeckyStatus {
+// sorted orders deckies by a key, "-" before it the other way round. An unknown key is the name. It moves pointers: a
+// status is large, and a fleet has thousands.
+func sorted(all []messages.DeckyStatus, by string) []*messages.DeckyStatus {
 	by, down := strings.CutPrefix(by, "-")
 	compare := orders[by]
 	if compare == nil {
 		compare = orders["name"]
 	}
-	out := slices.Clone(all)
-	slices.SortStableFunc(out, func(a, b messages.DeckyStatus) int {
-		if down {
-			return compare(b, a)
-		}
-		return compare(a, b)
-	})
+	out := make([]*messages.DeckyStatus, len(all))
+	for i := range all {
+		out[i] = &all[i]
+	}
+	order := compare
+	if down {
+		order = func(a, b *messages.DeckyStatus) int { return compare(b, a) }
+	}
+	if !slices.IsSortedFunc(out, order) {
+		slices.SortStableFunc(out, order)
+	}
 	return out
 }
 

@@ -30,6 +30,7 @@ func TestALaneTellsEveryStateInItsTime(t *testing.T) {
 		"it went and came back":                 {[]messages.Event{e(1, 50*time.Minute, "deleted", "running", "torn_down"), e(2, 10*time.Minute, "inserted", "", "running")}, "running", "running 10m0s, running 10m0s"},
 		"in jail and out":                       {[]messages.Event{e(1, 2*time.Hour, "inserted", "", "failed"), e(2, 30*time.Minute, "quarantined", "", ""), e(3, 10*time.Minute, "released", "", "")}, "failed", "failed 30m0s, quarantined 20m0s, failed 10m0s"},
 		"what does not tell a state is a mark":  {[]messages.Event{e(1, 10*time.Minute, "restarting", "", "")}, "running", "running 60m0s"},
+		"an event without a time":               {[]messages.Event{{Seq: 3, Type: "quarantined", Target: "x"}, e(2, 20*time.Minute, "state_changed", "running", "failed")}, "failed", "running 40m0s, failed 20m0s"},
 		"out of order":                          {[]messages.Event{e(2, 10*time.Minute, "state_changed", "a", "b"), e(1, 20*time.Minute, "inserted", "", "a")}, "b", "a 10m0s, b 10m0s"},
 	} {
 		l := laneOf("x", x.now, x.events, noon.Add(-time.Hour), noon)

@@ -47,7 +47,7 @@ func (p *Pages) deckies(r *http.Request, _ Who) (content, error) {
 	}
 	d.Shares = shares(all)
 	all = narrowed(all, d.Faults, d.State, q.Get("phase"))
-	all = sorted(all, d.Sort)
+	ordered := sorted(all, d.Sort)
 	size := numberOf(q.Get("size"), pageSize, maxPageSize)
 	d.Paging = paged(len(all), numberOf(q.Get("page"), 1, 1<<20), size)
 	now := p.cfg.Now()
@@ -56,7 +56,8 @@ func (p *Pages) deckies(r *http.Request, _ Who) (content, error) {
 		return content{}, err
 	}
 	of := byTarget(events.Items)
-	for _, x := range all[d.Paging.From:d.Paging.To] {
+	for _, at := range ordered[d.Paging.From:d.Paging.To] {
+		x := *at
 		l := laneOf(x.Name, standing(x), of[x.Name], now.Add(-trendShown), now)
 		d.Items = append(d.Items, deckyRow{x, standing(x), why(x), trend(l, p.cfg.Escape)})
 	}

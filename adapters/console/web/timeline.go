@@ -42,7 +42,7 @@ func laneOf(name, now string, events []messages.Event, from, to time.Time) lane 
 	}
 	for _, e := range events {
 		switch {
-		case e.At.After(to):
+		case e.At.IsZero(), e.At.After(to): // nobody knows when, or it is yet to come
 		case !slices.Contains(tells, e.Type):
 			if !e.At.Before(from) {
 				l.Marks = append(l.Marks, e)
