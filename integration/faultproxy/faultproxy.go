@@ -126,10 +126,11 @@ func (p *Proxy) serve(client net.Conn) {
 		return
 	}
 	if answer := p.faults.Load().Answer; answer != "" {
-		if _, err := client.Read(make([]byte, 4096)); err == nil {
-			p.chunks.Add(1)
-			_, _ = io.WriteString(client, answer) // the client may have gone
-		}
+		const first = 100 * time.Millisecond // a database server speaks before its client does
+		_ = client.SetReadDeadline(time.Now().Add(first))
+		_, _ = client.Read(make([]byte, 4096)) // whatever it is
+		p.chunks.Add(1)
+		_, _ = io.WriteString(client, answer) // the client may have gone
 		return
 	}
 	server, err := (&net.Dialer{}).Dial(p.network, p.to) //nolint:noctx // Close ends it
