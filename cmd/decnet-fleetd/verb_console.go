@@ -67,6 +67,7 @@ func (a *app) console(ctx context.Context, o consoleOptions) error {
 		return err
 	}
 	defer client.Close()
+	client.Via("tui")
 	dumb := os.Getenv("TERM") == "dumb"
 	cfg := tui.Config{Daemon: consoleDaemon{client}, Escape: escape, Now: time.Now, Screen: tui.Screen(o.screen), ASCII: o.ascii || dumb, Plain: !a.colour()}
 	if o.once || !a.outTTY || dumb {
@@ -120,16 +121,41 @@ func (d consoleDaemon) Deckies(ctx context.Context) ([]messages.DeckyStatus, err
 }
 
 // Table asks for the rows of a screen.
-func (d consoleDaemon) Table(context.Context, tui.Screen) (any, error) { return nil, tui.ErrNotOffered }
+func (d consoleDaemon) Table(ctx context.Context, what tui.Screen) (any, error) {
+	switch what {
+	case tui.Actors:
+		l, err := d.c.Actors(ctx, console.Selection{})
+		return l.Items, offered(err)
+	case tui.Crashes:
+		l, err := d.c.Crashes(ctx, "", console.Selection{})
+		return l.Items, offered(err)
+	case tui.DeadLetters:
+		l, err := d.c.DeadLetters(ctx, "", console.Selection{})
+		return l.Items, offered(err)
+	case tui.Audit:
+		l, err := d.c.Audit(ctx, console.Selection{})
+		return l.Items, offered(err)
+	case tui.Deckies, tui.Events, tui.Runtime, tui.Detail, tui.Help:
+	}
+	return nil, tui.ErrNotOffered
+}
+
+// offered tells a daemon that does not know a path from one that refuses.
+func offered(err error) error {
+	var e *console.Error
+	if errors.As(err, &e) && e.Code == console.NotFound {
+		return tui.ErrNotOffered
+	}
+	return err
+}
+
+// shownDecisions is how many conclusions of a decky are shown. Chosen: as many as the daemon always keeps.
+const shownDecisions = 8
 
 // Inspect asks why a decky is as it is.
 func (d consoleDaemon) Inspect(ctx context.Context, of messages.DeckyStatus) (messages.Inspection, error) {
-	r, err := d.c.Decky(ctx, of.HostUUID+":"+of.Name)
-	if err != nil {
-		return messages.Inspection{}, err
-	}
-	list, err := d.c.Events(ctx, console.Query{Since: 0, Target: of.Name})
-	return messages.Inspection{Decky: r.DeckyStatus, Timeline: list.Items}, err
+	r, err := d.c.Inspect(ctx, of.HostUUID+":"+of.Name, shownDecisions)
+	return r.Inspection, offered(err)
 }
 
 // Follow hands over events.
@@ -145,6 +171,7 @@ func (d consoleDaemon) Follow(ctx context.Context, since int64, on func(e messag
 }
 
 // Act carries out a control verb.
-func (d consoleDaemon) Act(context.Context, string, []string, string) ([]messages.ActionResult, error) {
-	return nil, tui.ErrNotOffered
+func (d consoleDaemon) Act(ctx context.Context, verb string, targets []string, reason string) ([]messages.ActionResult, error) {
+	r, err := d.c.Act(ctx, verb, console.ActionRequest{Targets: targets, Reason: reason})
+	return r.Items, offered(err)
 }

@@ -149,7 +149,7 @@ func (m *Model) crashes(it messages.Inspection) []string {
 		return []string{"it has not crashed"}
 	}
 	var out []string
-	for _, c := range slices.Backward(it.Crashes) {
+	for _, c := range it.Crashes {
 		out = append(out, fmt.Sprintf("#%d  %s ago  %s", c.ID, m.age(c.At), c.Reason), "  message "+c.Message, "  state   "+c.State)
 		for _, l := range strings.Split(c.Stack, "\n") {
 			out = append(out, "    "+strings.ReplaceAll(l, "\t", "  "))

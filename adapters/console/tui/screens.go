@@ -137,7 +137,7 @@ func byKind(m *Model, all []messages.ActorStatus, rows []row) []row {
 func (m *Model) crashGrid(all []messages.CrashRecord) grid {
 	g := grid{empty: "nothing has crashed", columns: []column{{name: "ID"}, {name: "TIME", rank: 1}, {name: "ACTOR"}, {name: "LIFE", rank: 3},
 		{name: "REASON"}, {name: "MESSAGE", rank: 2}}}
-	for _, c := range slices.Backward(all) {
+	for _, c := range all {
 		g.rows = append(g.rows, m.row(strconv.FormatUint(c.ID, 10), toneBad, []string{strconv.FormatUint(c.ID, 10), m.age(c.At), c.Actor,
 			number(int64(c.Incarnation)), c.Reason, c.Message}, true, []float64{float64(c.ID), -float64(c.At.UnixNano()), 0, float64(c.Incarnation), 0, 0}))
 	}
@@ -156,7 +156,7 @@ func (m *Model) deadGrid(all []messages.DeadLetter) grid {
 func (m *Model) auditGrid(all []messages.AuditEntry) grid {
 	g := grid{empty: "nobody has changed anything", columns: []column{{name: "TIME", rank: 1}, {name: "UID"}, {name: "ROLE", rank: 2}, {name: "VIA", rank: 3},
 		{name: "VERB"}, {name: "TARGET"}, {name: "REASON", rank: 1}, {name: "RESULT"}}}
-	for _, a := range slices.Backward(all) {
+	for _, a := range all {
 		g.rows = append(g.rows, m.row(number(a.Seq), toneOf(a.Result), []string{m.age(a.Time), number(a.UID), a.Role, a.Via, a.Verb, a.Target, a.Reason, a.Result},
 			a.Result != "done", []float64{-float64(a.Time.UnixNano()), float64(a.UID), 0, 0, 0, 0, 0, 0}))
 	}

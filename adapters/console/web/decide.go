@@ -122,6 +122,8 @@ func standing(d messages.DeckyStatus) string {
 	switch {
 	case d.Phase == "quarantined":
 		return "quarantined"
+	case d.Paused:
+		return "paused"
 	case d.State == "" && d.Held != nil:
 		return "held"
 	}
