@@ -2,9 +2,11 @@ package integration
 
 import (
 	"encoding/json"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -91,6 +93,21 @@ func TestTermEndsTheDaemonWithinASecond(t *testing.T) {
 		t.Error("the control socket is still there")
 	}
 	s.consistent("term-01")
+}
+
+// TestAStartThatIsCalledOffIsNoFault: whatever TERM interrupts while the daemon starts, it ends in order.
+func TestAStartThatIsCalledOffIsNoFault(t *testing.T) {
+	s := quietStage(t)
+	for i := range 30 {
+		p := launch(t, s.path(fmt.Sprintf("called-off-%d.log", i)), fleetd(t), append([]string{"serve"}, s.flags()...)...)
+		time.Sleep(time.Duration(i) * 8 * time.Millisecond) // the moment is what is tried
+		p.signal(t, syscall.SIGTERM)
+		// A process that has not come to main, and has said nothing, is ended by the signal itself.
+		if code := p.exit(t, soon); code != 0 && (code != -1 || p.tail() != "") {
+			t.Fatalf("TERM after %d ms: exit %d\n%s", i*8, code, p.tail())
+		}
+		p.scars(t)
+	}
 }
 
 func TestHeartbeatIsWhatDecnetsRegistryReads(t *testing.T) {

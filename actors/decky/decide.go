@@ -1,6 +1,7 @@
 package decky
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -60,15 +61,15 @@ const (
 
 // verdict is what decide came to: the state of the containers, why it acts or does not, what is held.
 type verdict struct {
-	state  messages.State // "" if unknown
-	reason string
-	held   *messages.Held
-	want   *messages.RowChange // what would be ordered, or is on its way
-	wake   time.Time           // look again then, even if nothing is heard; zero: no need
-	reread bool                // file and table should be read once more
-	retire bool
-	busy   bool     // it will go on by itself shortly
-	drift  []string // columns that differ from the file
+	state   messages.State // "" if unknown
+	reason  string
+	held    *messages.Held
+	want    *messages.RowChange // what would be ordered, or is on its way
+	wake    time.Time           // look again then, even if nothing is heard; zero: no need
+	reread  bool                // file and table should be read once more
+	retire  bool
+	busy    bool    // it will go on by itself shortly
+	differs columns // from the file
 }
 
 // decide chooses from everything known. Same observations, same verdict.
@@ -76,8 +77,8 @@ func decide(o observations, p Policy) verdict {
 	v := conclude(&o, p)
 	switch ready := o.refused.at.Add(p.TwinRetry); {
 	case v.want == nil:
-	case o.pause.Paused:
-		v.held = &messages.Held{What: v.action(), Why: o.pause.Why}
+	case o.pause != "":
+		v.held = &messages.Held{What: v.action(), Why: o.pause}
 		v.reason, v.want = ReasonPaused, nil
 	case o.refused.why != "" && o.now.Before(ready):
 		what := v.want.Kind.String()
@@ -85,6 +86,14 @@ func decide(o observations, p Policy) verdict {
 		v = hold(v, what, ReasonUnwritable+o.refused.why, ready)
 	}
 	return v
+}
+
+// pausedBy is why a row is not to be written; "" if it is.
+func pausedBy(m messages.PauseObserved) string {
+	if !m.Paused {
+		return ""
+	}
+	return cmp.Or(m.Why, ReasonPaused)
 }
 
 // action is the word for what is wanted; "" for nothing.
@@ -168,7 +177,7 @@ func decideUpdate(o *observations, p Policy) verdict {
 	o.declared.Entry = *entry
 	v := verdict{state: state, reason: quietReason(o, known)}
 	changed := drift(o)
-	v.drift = changed
+	v.differs = columnsOf(changed)
 	setState := known && string(state) != o.recorded.Row.State
 	if setState {
 		v.reason = ReasonState
@@ -286,6 +295,29 @@ func drift(o *observations) []string {
 		changed = append(changed, "last_error")
 	}
 	return changed
+}
+
+// columns is a set of those that drift can name: one byte, where ten thousand deckies would keep a list each.
+type columns uint8
+
+var columnNames = [...]string{"services", "decky_config", "decky_ip", "last_error"}
+
+func columnsOf(names []string) (c columns) {
+	for _, name := range names {
+		if i := slices.Index(columnNames[:], name); i >= 0 {
+			c |= 1 << i
+		}
+	}
+	return c
+}
+
+func (c columns) names() (out []string) {
+	for i, name := range columnNames {
+		if c&(1<<i) != 0 {
+			out = append(out, name)
+		}
+	}
+	return out
 }
 
 func sameSet(a, b []string) bool {

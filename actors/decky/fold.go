@@ -14,7 +14,7 @@ type observations struct {
 	runtime  messages.RuntimeObserved
 	holds    messages.HoldsObserved
 	permit   messages.DeletePermitted
-	pause    messages.PauseObserved
+	pause    string    // why the row is not to be written; "": it is
 	rereadAt time.Time // file and table were both read by a look that began then
 
 	seenRow bool   // a row was there before: bringing it back needs a settle
@@ -62,7 +62,7 @@ type flight struct {
 func fold(o observations, msg any) observations {
 	switch m := msg.(type) {
 	case messages.FactsTold:
-		o.holds, o.permit, o.pause = m.Holds, m.Permit, m.Pause
+		o.holds, o.permit, o.pause = m.Holds, m.Permit, pausedBy(m.Pause)
 		foldRuntime(&o, m.Runtime)
 		foldEntry(&o, m.Declared)
 		foldRow(&o, m.Recorded)
@@ -77,7 +77,7 @@ func fold(o observations, msg any) observations {
 	case messages.DeletePermitted:
 		o.permit = m
 	case messages.PauseObserved:
-		o.pause = m
+		o.pause = pausedBy(m)
 	case messages.RereadDone:
 		o.rereadAt = m.At
 	case messages.RowReply:

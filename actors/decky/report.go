@@ -69,7 +69,7 @@ func (d *Decky) status() messages.DeckyStatus {
 		Declared: o.declared.Presence.String(), Recorded: o.recorded.Presence.String(), Observed: d.observed(),
 		Expected: want, Services: o.runtime.Services, Base: o.runtime.Base, IP: o.declared.Entry.IP,
 		Phase: d.phase(), Reason: d.v.reason, Held: d.v.held, Rev: o.rev, Cause: o.lastCause,
-		ChangedAt: messages.Moment{Time: o.changedAt}, Up: up(want, o.runtime.Services), Paused: o.pause.Paused, Drift: d.v.drift,
+		ChangedAt: messages.Moment{Time: o.changedAt}, Up: up(want, o.runtime.Services), Paused: o.pause != "", Drift: d.v.differs.names(),
 		DeclaredAt: messages.Moment{Time: o.declared.ReadAt}, RecordedAt: messages.Moment{Time: o.recorded.ReadAt},
 		ObservedAt: messages.Moment{Time: o.runtime.ReadAt},
 	}

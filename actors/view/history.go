@@ -42,6 +42,9 @@ func (r *recent) last() *packed {
 // push keeps d; what it displaces goes to the archive.
 func (r *recent) push(d packed, a *archive) {
 	if len(r.ring) < always {
+		if len(r.ring) == cap(r.ring) {
+			r.ring = append(make([]packed, 0, len(r.ring)+2), r.ring...) // by two: most deckies never fill it
+		}
 		r.ring = append(r.ring, d) // next stays 0 until the ring is full
 		return
 	}

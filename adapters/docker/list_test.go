@@ -11,6 +11,8 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"pgregory.net/rapid"
+
 	"github.com/decnet/decnet-fleetd/messages"
 )
 
@@ -313,4 +315,18 @@ func repeats(body []byte) bool {
 		}
 	}
 	return false
+}
+
+// TestPlainRunEndsAtTheFirstByteThatIsNotPlain, wherever that stands and whatever follows it.
+func TestPlainRunEndsAtTheFirstByteThatIsNotPlain(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		b := rapid.SliceOfN(rapid.OneOf(rapid.ByteRange(0x20, 0x7f), rapid.Byte(), rapid.SampledFrom([]byte("\"\\\x1f\x7f\x80\xff "))), 0, 40).Draw(t, "b")
+		want := slices.IndexFunc(b, func(c byte) bool { return !plain[c] })
+		if want < 0 {
+			want = len(b)
+		}
+		if got := plainRun(b); got != want {
+			t.Fatalf("%d, want %d in %q", got, want, b)
+		}
+	})
 }

@@ -45,11 +45,19 @@ func runServe(ctx context.Context, s config.Settings, log zerolog.Logger, r *rel
 	defer func() { _ = p.db.Close() }() // everything committed is durable already
 	if !s.Shadow {                      // that one makes no tables, and a table it cannot read it says with its status
 		if err := firstCheck(ctx, p.db, s.CreateSchema, log); err != nil {
-			return err
+			return unlessCalledOff(ctx, err)
 		}
 	}
 	d := &daemon{settings: s, feed: feed, log: log, asked: make(chan string, 1), sd: sd, reloader: r, signals: heard, logs: ring}
 	return d.run(ctx, p)
+}
+
+// unlessCalledOff is err, but for a start that a signal interrupted: whatever it did not finish then is no fault.
+func unlessCalledOff(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
 }
 
 // standby takes the lock of the state directory, and waits for it while another daemon has it. nil, nil: it was not to
@@ -105,7 +113,7 @@ func (d *daemon) run(ctx context.Context, p parts) error {
 		d.obey(n)
 	}
 	if err := d.servers(ctx, n); err != nil {
-		return errors.Join(err, d.end(n))
+		return errors.Join(unlessCalledOff(ctx, err), d.end(n))
 	}
 	n.watchLoops()
 	n.firstPass()

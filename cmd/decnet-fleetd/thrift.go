@@ -7,6 +7,8 @@ import (
 	"runtime/metrics"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"github.com/decnet/decnet-fleetd/actors/supervise"
 	"github.com/decnet/decnet-fleetd/messages"
 )
@@ -35,13 +37,21 @@ func (n *node) thrift() {
 			case supervise.Started:
 				c.After(thriftFirst, messages.Tick{Name: "thrift"})
 			case messages.Tick:
-				if freeHeap() > thriftFree {
-					c.Go("free", func(context.Context) { debug.FreeOSMemory() })
-				}
+				log := c.Log()
+				c.Go("free", func(context.Context) { giveBack(log) })
 				c.After(thriftEvery, messages.Tick{Name: "thrift"})
 			}
 		})
 	}})
+}
+
+func giveBack(log *zerolog.Logger) {
+	if freeHeap() > thriftFree {
+		debug.FreeOSMemory()
+	}
+	if err := forgetImage(); err != nil {
+		log.Debug().Err(err).Msg("pages of the program stay in memory")
+	}
 }
 
 // freeHeap is memory of the heap that is free and has not been given back.
