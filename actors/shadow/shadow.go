@@ -58,7 +58,7 @@ func (s *Shadow) Receive(c *supervise.Ctx, msg any) {
 		s.sweep(c)
 	case messages.ReportsWanted:
 		s.told = ""
-		s.tell(c)
+		s.tell()
 	case messages.GetShadow:
 		c.Respond(s.ledger.report(s.since, s.open(), s.cfg.Policy))
 	case messages.GetQuiesced: // it stands where the store stands in a daemon that writes: nothing is ever on its way
@@ -71,7 +71,7 @@ func (s *Shadow) start(c *supervise.Ctx, m supervise.Started) {
 	if m.Incarnation > 1 {
 		s.cfg.Fleet.Tell(messages.ReportsWanted{}) // a fleet that is too busy tells of each decky with its next change
 	}
-	s.tell(c)
+	s.tell()
 }
 
 func (s *Shadow) take(c *supervise.Ctx, m messages.DeckyReported) {
@@ -126,10 +126,10 @@ func (s *Shadow) sweep(c *supervise.Ctx) {
 			s.soon(c)
 		}
 	}
-	s.tell(c)
+	s.tell()
 }
 
-func (s *Shadow) tell(c *supervise.Ctx) {
+func (s *Shadow) tell() {
 	open := 0
 	for _, r := range s.roll {
 		if r.intent.open() {

@@ -70,7 +70,7 @@ func runActors(ctx context.Context, args []string) error {
 }
 
 func weigh(ctx context.Context, n int, w io.Writer) error {
-	sys, err := supervise.New(supervise.Config{Now: time.Now, Jitter: rand.Float64, Log: zerolog.Nop()})
+	sys, err := supervise.New(supervise.Config{Now: time.Now, Jitter: rand.Float64, Log: zerolog.Nop()}) //nolint:contextcheck // actors have a life of their own
 	if err != nil {
 		return err
 	}
@@ -79,7 +79,7 @@ func weigh(ctx context.Context, n int, w io.Writer) error {
 	before := weighed()
 	for i, d := range stage.Fleet(1, n, stage.Services()...) {
 		name := strings.Clone(d.Name)
-		refs[i] = sys.Spawn(supervise.Spec{Kind: "decky", ID: name, Mailbox: 64, New: func() supervise.Receiver { return decky.New(name, cfg) }})
+		refs[i] = sys.Spawn(supervise.Spec{Kind: "decky", ID: name, Mailbox: 64, New: func() supervise.Receiver { return decky.New(name, cfg) }}) //nolint:contextcheck // the same
 		if !refs[i].Tell(known(d)) {
 			return fmt.Errorf("decky %q takes no message", name)
 		}

@@ -11,6 +11,8 @@ import (
 type backend struct{ n *node }
 
 // Ask passes a question on: what is known to the view, what is to be done to the fleet.
+//
+//nolint:gocyclo // a table of questions
 func (b backend) Ask(ctx context.Context, question any) (any, error) {
 	switch q := question.(type) {
 	case messages.GetStatus, messages.GetDeckies, messages.GetPauses:

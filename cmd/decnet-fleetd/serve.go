@@ -55,7 +55,7 @@ func runServe(ctx context.Context, s config.Settings, log zerolog.Logger, r *rel
 // unlessCalledOff is err, but for a start that a signal interrupted: whatever it did not finish then is no fault.
 func unlessCalledOff(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		return nil
+		return nil //nolint:nilerr // see above
 	}
 	return err
 }

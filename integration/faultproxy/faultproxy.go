@@ -133,7 +133,7 @@ func (p *Proxy) serve(client net.Conn) {
 		_, _ = io.WriteString(client, answer) // the client may have gone
 		return
 	}
-	server, err := (&net.Dialer{}).Dial(p.network, p.to) //nolint:noctx // Close ends it
+	server, err := (&net.Dialer{}).Dial(p.network, p.to)
 	if err != nil {
 		return
 	}

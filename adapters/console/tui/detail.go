@@ -151,7 +151,7 @@ func (m *Model) crashes(it messages.Inspection) []string {
 	var out []string
 	for _, c := range it.Crashes {
 		out = append(out, fmt.Sprintf("#%d  %s ago  %s", c.ID, m.age(c.At), c.Reason), "  message "+c.Message, "  state   "+c.State)
-		for _, l := range strings.Split(c.Stack, "\n") {
+		for l := range strings.SplitSeq(c.Stack, "\n") {
 			out = append(out, "    "+strings.ReplaceAll(l, "\t", "  "))
 		}
 	}

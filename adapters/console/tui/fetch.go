@@ -135,7 +135,7 @@ func (m *Model) follow() tea.Cmd {
 			}
 			select {
 			case <-ctx.Done():
-			case <-time.After(again):
+			case <-time.After(again): //nolint:forbidigo // a pause between attempts, ended by the context
 			}
 		}
 		return nil

@@ -46,7 +46,7 @@ func parseFilter(text string) (filter, error) {
 }
 
 func plainWord(s string) bool {
-	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r == '_' || r == '/') })
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && r != '_' && r != '/' })
 }
 
 // selects says whether a row with these columns and cells is shown.

@@ -24,6 +24,8 @@ func (m *Model) key(k tea.KeyPressMsg) tea.Cmd {
 }
 
 // moves handles the keys that change what is looked at.
+//
+//nolint:gocyclo // a table of keys
 func (m *Model) moves(k string) (tea.Cmd, bool) {
 	p, page := m.here(), max(1, m.height-8)
 	switch k {
@@ -66,6 +68,8 @@ func (m *Model) moves(k string) (tea.Cmd, bool) {
 }
 
 // does handles the keys that change how it is shown, or that order something.
+//
+//nolint:gocyclo // a table of keys
 func (m *Model) does(k string) tea.Cmd {
 	p := m.here()
 	switch k {

@@ -76,7 +76,7 @@ const (
 // Model is the state of the console.
 type Model struct {
 	cfg    Config
-	ctx    context.Context
+	ctx    context.Context //nolint:containedctx // a program of the terminal has no other way to hand it to its commands
 	width  int
 	height int
 
@@ -124,7 +124,6 @@ type place struct {
 	sort        string
 	down        bool
 	marks       map[string]bool
-	search      string
 }
 
 // New returns a console; run it with tea.NewProgram. ctx ends its requests.

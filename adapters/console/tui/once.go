@@ -25,7 +25,7 @@ func Once(ctx context.Context, cfg Config, width, height int) (string, error) {
 	m.takeDeckies(m.deckies)
 	m.loadOnce(ctx)
 	var lines []string
-	for _, l := range strings.Split(m.Frame(), "\n") {
+	for l := range strings.SplitSeq(m.Frame(), "\n") {
 		lines = append(lines, strings.TrimRight(ansi.Strip(l), " "))
 	}
 	return strings.Join(lines, "\n") + "\n", nil

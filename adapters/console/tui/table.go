@@ -13,7 +13,6 @@ type column struct {
 	name string
 	rank int // 0 is always shown
 	wide bool
-	less func(a, b row) int // nil: by text
 }
 
 // row is one line of a list.

@@ -278,9 +278,7 @@ func TestOncePrintsOneFrame(t *testing.T) {
 
 func TestARealProgramFollowsAndQuits(t *testing.T) {
 	f := newFake()
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	m := New(ctx, Config{Daemon: f, Escape: harmless, Now: time.Now, Plain: true})
+	m := New(t.Context(), Config{Daemon: f, Escape: harmless, Now: time.Now, Plain: true})
 	tm := teatest.NewTestModel(t, m, teatest.WithInitialTermSize(100, 30))
 	f.events <- messages.Event{Seq: 9, Type: "state_changed", Target: "web-02", From: "running", To: "degraded", Cause: "docker:die"}
 	teatest.WaitFor(t, tm.Output(), func(out []byte) bool { return strings.Contains(string(out), "docker:die") }, teatest.WithDuration(10*time.Second))

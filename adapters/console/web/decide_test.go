@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -164,9 +165,9 @@ func TestEveryKeyThatIsListedIsObeyed(t *testing.T) {
 	script := string(raw)
 	for _, group := range keyTable {
 		for _, k := range group.Keys {
-			for _, key := range strings.Fields(strings.ReplaceAll(k.Keys, " – 9, 0", "")) {
+			for key := range strings.FieldsSeq(strings.ReplaceAll(k.Keys, " – 9, 0", "")) {
 				name := strings.TrimPrefix(key, "ctrl-")
-				name = map[string]string{"enter": "Enter", "esc": "Escape", "space": " ", `\`: `\\`}[name] + map[bool]string{true: name}[!strings.Contains(`enter esc space \`, name)]
+				name = map[string]string{"enter": "Enter", "esc": "Escape", "space": " ", `\`: `\\`}[name] + map[bool]string{true: name}[!slices.Contains([]string{"enter", "esc", "space", `\`}, name)]
 				if name == "1" {
 					continue // digits are one rule
 				}

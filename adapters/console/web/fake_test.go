@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -194,6 +195,8 @@ func text(t *testing.T, p *Pages, path string) string {
 var tokenField = regexp.MustCompile(`name="token" value="([^"]+)"`)
 
 // submit fills in the form of a page and sends it with some fields added or changed.
+//
+//nolint:revive // page and where its form goes, what is filled in and how it is sent
 func submit(t *testing.T, p *Pages, page, to string, fields url.Values, change func(*http.Request)) *httptest.ResponseRecorder {
 	t.Helper()
 	m := tokenField.FindStringSubmatch(text(t, p, page))
@@ -201,9 +204,7 @@ func submit(t *testing.T, p *Pages, page, to string, fields url.Values, change f
 		t.Fatalf("%s has no form", page)
 	}
 	form := url.Values{"token": {m[1]}}
-	for k, v := range fields {
-		form[k] = v
-	}
+	maps.Copy(form, fields)
 	r := httptest.NewRequest(http.MethodPost, "http://localhost"+to, strings.NewReader(form.Encode()))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.Header.Set("Origin", "http://localhost")

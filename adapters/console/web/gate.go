@@ -38,7 +38,7 @@ type Gate struct {
 	sessions map[[32]byte]time.Time
 }
 
-// ErrNotLoopback: the address can be reached from other machines.
+// ErrNotLoopback means that the address can be reached from other machines.
 var ErrNotLoopback = errors.New("web: the address is not a loopback one")
 
 // NewGate makes a gate for a listener's address, which must be a loopback one, in front of to.

@@ -44,7 +44,7 @@ type Controls interface {
 	Tap(ctx context.Context, t TapWanted, each func(Tapped) error) (dropped int64, err error)
 }
 
-// ErrNotOffered: the daemon has no such part of the API. It may be older than these pages.
+// ErrNotOffered means that the daemon has no such part of the API. It may be older than these pages.
 var ErrNotOffered = errors.New("web: this daemon does not offer that")
 
 // Problem is a question or an order that was refused.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -45,6 +46,7 @@ func ask[T any](ctx context.Context, m *overAPI, path string, query url.Values) 
 	return send[T](ctx, m, http.MethodGet, path, nil, nil)
 }
 
+//nolint:revive // a request has as many parts
 func send[T any](ctx context.Context, m *overAPI, method, path string, body any, head http.Header) (T, error) {
 	var v T
 	got, err := m.call(ctx, method, path, body, head)
@@ -80,9 +82,7 @@ func request(ctx context.Context, method, path string, body any, head http.Heade
 	if err != nil {
 		return nil, fmt.Errorf("make the request %s: %w", path, err)
 	}
-	for k, v := range head {
-		r.Header[k] = v
-	}
+	maps.Copy(r.Header, head)
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("X-Decnet-Via", "web")
 	return r, nil

@@ -3,6 +3,7 @@ package web
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -163,9 +164,7 @@ func TestFormsOfOthersAreRefusedAndDoNothing(t *testing.T) {
 	} {
 		h := sick()
 		fields := url.Values{"verb": {"release"}, "target": {"web-1"}}
-		for k, v := range x.fields {
-			fields[k] = v
-		}
+		maps.Copy(fields, x.fields)
 		w := submit(t, open(t, h), "/act?verb=release&target=web-1", "/act", fields, x.change)
 		if w.Code != http.StatusForbidden || len(h.orders) > 0 {
 			t.Errorf("%s: %d, orders %v", name, w.Code, h.orders)

@@ -17,7 +17,7 @@ func (d *drawing) f(format string, args ...any) {
 			args[i] = template.HTMLEscapeString(s)
 		}
 	}
-	fmt.Fprintf(d, format, args...)
+	_, _ = fmt.Fprintf(d, format, args...) // into memory
 }
 
 func (d *drawing) html() template.HTML {

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"encoding/json"
 	"slices"
 	"strings"
 	"time"
@@ -100,22 +99,6 @@ func byTarget(events []messages.Event) map[string][]messages.Event {
 
 // deckyKind begins the names of the actors of deckies.
 const deckyKind = "decky/"
-
-// payloadOf is the document of the bus, set out for reading; "" for an event without one.
-func payloadOf(e messages.Event) string {
-	if len(e.Payload) == 0 {
-		return ""
-	}
-	var v any
-	if json.Unmarshal(e.Payload, &v) != nil {
-		return string(e.Payload)
-	}
-	raw, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
-		return string(e.Payload)
-	}
-	return string(raw)
-}
 
 // perBucket counts events in n equal parts of the time before now, the newest last.
 func perBucket(events []messages.Event, now time.Time, span time.Duration, n int) []float64 {

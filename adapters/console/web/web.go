@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -175,9 +176,7 @@ func (p *Pages) lost(r *http.Request, _ Who) (content, error) {
 // with is the query of a request with some of it changed: pairs of key and value, "" takes a key away.
 func with(q url.Values, pairs ...string) string {
 	out := url.Values{}
-	for k, v := range q {
-		out[k] = v
-	}
+	maps.Copy(out, q)
 	for i := 0; i+1 < len(pairs); i += 2 {
 		out.Del(pairs[i])
 		if pairs[i+1] != "" {

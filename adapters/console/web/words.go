@@ -22,7 +22,7 @@ func functions(escape func(string) string, now func() time.Time) template.FuncMa
 		"nu": func(i uint64) string { return grouped(int64(min(i, math.MaxInt64))) }, //nolint:gosec // bounded
 		"at": with, "class": class, "rows": func() template.HTML { return rowsHere }, "id": deckyPath, "pid": actorPath, "order": orderPath, "join": strings.Join, "rate": rate, "lower": strings.ToLower,
 		"list": func(items ...string) []string { return items }, "dict": dict, "title": title, "lines": escapeLines(escape),
-		"add": func(a, b int) int { return a + b }, "has": func(all []string, s string) bool { return slices.Contains(all, s) },
+		"add": func(a, b int) int { return a + b }, "has": slices.Contains[[]string],
 	}
 }
 
