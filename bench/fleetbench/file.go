@@ -35,7 +35,7 @@ func (b *bench) watched(ctx context.Context) ([]report.Row, error) {
 		if err != nil {
 			return err
 		}
-		if deckies, inserts, err = insert(ctx, h, deckies, b.pick(500, 20)); err != nil {
+		if deckies, inserts, err = insert(ctx, h, deckies, b.pick(300, 20)); err != nil {
 			return err
 		}
 		if configs, err = reconfigure(ctx, h, deckies, 100*time.Millisecond); err != nil {
