@@ -81,7 +81,13 @@ func (v *victim) dieAt(orders, step string) {
 	} else {
 		order += strings.Repeat(".", v.rand.IntN(2))
 	}
+	goOn := func() {}
+	if step == "echoed" || step == "deleting" || step == "deleted" {
+		order = step // at the first acknowledgement of many
+		goOn = v.pileUp()
+	}
 	must(v.t, os.WriteFile(orders, []byte(order), 0o600))
+	goOn()
 	if !v.daemon.alive() {
 		v.again()
 	}

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -31,11 +32,15 @@ type victim struct {
 	fixed   bool // the file stays as it is: a daemon that lives long holds more than three deletions a minute back
 }
 
-// newVictim makes a stage of four deckies on a simulated engine, one of them undeclared from time to time, beside a row of
+// newVictim makes a stage of twelve deckies on a simulated engine, one of them undeclared from time to time, beside a row of
 // another host. program is the binary with what must stand before it; nil is the one under test.
 func newVictim(t *testing.T, d *dbms, seed uint64, program ...string) *victim {
 	t.Helper()
-	v := &victim{names: []string{"v1", "v2", "v3", "v4"}, up: map[string]bool{}, absent: -1, rand: rand.New(rand.NewPCG(seed, 4))}
+	var names []string
+	for i := range 12 {
+		names = append(names, fmt.Sprintf("v%d", i+1))
+	}
+	v := &victim{names: names, up: map[string]bool{}, absent: -1, rand: rand.New(rand.NewPCG(seed, 4))}
 	v.stage, v.sim = prepared(t, d, v.names...)
 	for _, n := range v.names {
 		v.up[n] = true
@@ -64,20 +69,49 @@ func (v *victim) again() {
 	v.daemon = launch(v.t, v.path("daemon.log"), v.program[0], args...)
 }
 
-// disturb changes one thing: mostly a container, now and then the file.
+// disturb changes something: mostly a container, now and then the file, or the whole fleet in a burst.
 func (v *victim) disturb() {
 	v.t.Helper()
-	if v.rand.IntN(6) == 0 && !v.fixed {
+	switch dice := v.rand.IntN(12); {
+	case dice < 2 && !v.fixed:
 		v.toggle()
-		return
+	case dice == 2:
+		for _, name := range v.names {
+			v.flip(name)
+		}
+	default:
+		v.flip(v.names[v.rand.IntN(len(v.names))])
 	}
-	name := v.names[v.rand.IntN(len(v.names))]
+}
+
+// flip kills a decky's container, or starts it again.
+func (v *victim) flip(name string) {
+	v.t.Helper()
 	do := v.sim.Kill
 	if !v.up[name] {
 		do = v.sim.Start
 	}
 	must(v.t, do(name+"-ssh"))
 	v.up[name] = !v.up[name]
+}
+
+// pileUp lets one decky change while the bus stands still, until its transitions wait one behind the other: what is deleted
+// beyond the acknowledged ones is then something that nobody was told. A decky commits once a second. What it returns lets the
+// bus go on.
+func (v *victim) pileUp() (goOn func()) {
+	v.t.Helper()
+	v.bus.signal(v.t, syscall.SIGSTOP)
+	goOn = func() { v.bus.signal(v.t, syscall.SIGCONT) }
+	v.t.Cleanup(goOn) // where the test ends before
+	name := v.names[v.rand.IntN(len(v.names))]
+	if v.absent >= 0 {
+		v.toggle()
+	}
+	eventually(v.t, soon, func() error {
+		v.flip(name)
+		return unless(v.waitingOf(name) >= 4, "only %d transitions of %s wait", v.waitingOf(name), name)
+	})
+	return goOn
 }
 
 // toggle takes a decky out of the file, or puts the missing one back.
@@ -186,6 +220,13 @@ func (v *victim) judged(within time.Duration, when string) history.Counts {
 func (v *victim) waiting() (n int) {
 	v.t.Helper()
 	must(v.t, v.db.sql.QueryRowContext(v.t.Context(), "SELECT COUNT(*) FROM fleetd_outbox").Scan(&n))
+	return n
+}
+
+// waitingOf says how many of them are one decky's.
+func (v *victim) waitingOf(name string) (n int) {
+	v.t.Helper()
+	must(v.t, v.db.sql.QueryRowContext(v.t.Context(), "SELECT COUNT(*) FROM fleetd_outbox WHERE name = '"+name+"'").Scan(&n))
 	return n
 }
 

@@ -6,7 +6,7 @@
 #   services.sh down                               stop what was started, remove its data
 #   services.sh env                                print the env lines of what runs
 #   services.sh tools                              install the C compiler that Go's race detector needs, systemd-analyze and tmux
-#   services.sh halt|kill NAME                     for the tests: end postgres or mariadb (kill: as kill -9 does), keep its data
+#   services.sh halt|kill NAME                     for the tests: end postgres or mariadb (kill: as kill -9 does, docker too), keep its data
 #   services.sh resume NAME [OPTION...]            for the tests: start it again on the same port, with more options of the server
 #   services.sh browser                            install Chromium for the tests of the console's pages
 #   services.sh reap NAME                          for the tests: end the engine below engines/NAME and what it left

@@ -20,6 +20,7 @@ type waveTrack struct {
 	lastRead time.Time
 	approved map[string]bool // names an operator approved; nil: none
 	released bool            // the guard released them for that
+	waking   bool            // a tick comes when the oldest of done is out of the window
 }
 
 // weigh keeps the set of wanted deletions.
@@ -67,6 +68,18 @@ func (f *Fleet) rule(c *supervise.Ctx) {
 		}
 	}
 	f.wave.ruled = next
+	f.wakes(c, r)
+}
+
+// wakes has the guard look again when the oldest deletion leaves its window: nothing else may happen by then, and the audit
+// would come up to its whole interval later.
+func (f *Fleet) wakes(c *supervise.Ctx, r ruling) {
+	if r.granted || len(f.wave.done) == 0 || f.wave.waking {
+		return
+	}
+	f.wave.waking = true
+	over := f.wave.done[0].Add(f.cfg.Guard.Window).Sub(c.Now())
+	c.After(max(0, over)+time.Millisecond, messages.Tick{Name: "window"})
 }
 
 func (f *Fleet) permit(name string, p messages.DeletePermitted) {

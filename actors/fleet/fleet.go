@@ -204,6 +204,9 @@ func (f *Fleet) tick(c *supervise.Ctx, m messages.Tick) {
 			f.reattribute()
 		}
 		f.rule(c)
+	case "window":
+		f.wave.waking = false
+		f.rule(c)
 	case "redeploy":
 		f.spreadHolds(c)
 	case "pass":

@@ -532,6 +532,38 @@ func TestAnApprovalDoesNotCoverANameThatCameLater(t *testing.T) {
 	})
 }
 
+// TestAHeldDeletionGoesWhenTheWindowIsOver: nothing but time passes, and no audit comes near.
+func TestAHeldDeletionGoesWhenTheWindowIsOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		defer w.end()
+		w.fleet.Tell(messages.AuditEvery{Every: time.Hour})
+		names, up := []string{"d1", "d2", "d3", "d4", "d5", "d6"}, map[string]string{}
+		for _, n := range names {
+			w.row(n, "running")
+			up[n] = "running"
+		}
+		w.file(names...)
+		w.rows()
+		w.docker(up)
+		began := time.Now()
+		for i := range 3 {
+			w.file(names[i+1:]...)
+			w.wait(4*time.Second, names[i+1:]...)
+			w.expect("within the limit", names[i]+" delete torn_down")
+		}
+		w.file(names[4:]...)
+		w.wait(4*time.Second, names[4:]...)
+		w.expect("the fourth within a minute is held")
+		for time.Since(began) < 58*time.Second {
+			w.wait(time.Second, names[4:]...)
+		}
+		w.expect("still within the minute")
+		w.wait(20*time.Second, names[4:]...)
+		w.expect("the first is a minute ago", "d4 delete torn_down")
+	})
+}
+
 func TestTheDeploymentOffersServicesAndTheContainersChoose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

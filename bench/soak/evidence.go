@@ -98,7 +98,9 @@ func latency(all []history.Arrival) report.LatencyCounts {
 			continue // refused by the checker, a repetition, or without a time
 		}
 		seen[p.EventID] = true
-		samples = append(samples, time.Unix(0, a.At).Sub(p.ObservedAt))
+		if d := time.Unix(0, a.At).Sub(p.ObservedAt); d.Abs() < time.Hour { // else the clock had jumped
+			samples = append(samples, d)
+		}
 	}
 	q := func(q float64) float64 { return report.Millis(report.Quantile(samples, q)) }
 	return report.LatencyCounts{N: len(samples), P50: q(0.5), P99: q(0.99), Max: q(1)}

@@ -13,22 +13,22 @@ import (
 // sampleEvery is how often the daemon is looked at.
 const sampleEvery = 10 * time.Second
 
-// sample looks at the daemon until ctx ends, or until it is gone.
-func sample(ctx context.Context, h *stage.Host, k *killer) ([]report.Sample, error) {
+// sample looks at the daemon until ctx ends, or until it is gone by itself.
+func (s *soak) sample(ctx context.Context, k *killer) ([]report.Sample, error) {
 	began := time.Now()
 	tick := time.NewTicker(sampleEvery)
 	defer tick.Stop()
 	var all []report.Sample
 	for {
-		s, err := look(h, time.Since(began))
+		now, err := s.look(time.Since(began))
 		if err != nil {
 			return all, err
 		}
-		all = append(all, s)
+		all = append(all, now)
 		if len(all)%6 == 1 {
 			k.mu.Lock()
-			fmt.Fprintf(os.Stderr, "%5d s: RSS %d KiB, %d files, %d events received, operations %v, %d failed (%v)\n",
-				s.Second, s.RSS, s.Files, s.Received, k.done, k.failed, k.last)
+			fmt.Fprintf(os.Stderr, "%5d s: life %d, RSS %d KiB, %d files, %d goroutines, %d events received, operations %v, %d failed (%v)\n",
+				now.Second, now.Life, now.RSS, now.Files, now.Goroutines, now.Received, k.done, k.failed, k.last)
 			k.mu.Unlock()
 		}
 		select {
@@ -39,7 +39,11 @@ func sample(ctx context.Context, h *stage.Host, k *killer) ([]report.Sample, err
 	}
 }
 
-func look(h *stage.Host, at time.Duration) (report.Sample, error) {
+// look waits for a daemon that is being killed and started again.
+func (s *soak) look(at time.Duration) (report.Sample, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h := s.host
 	m, err := stage.MemoryOf(h.Daemon.PID())
 	if err != nil {
 		return report.Sample{}, fmt.Errorf("the daemon is gone: %w\n%s", err, h.Daemon.Tail())
@@ -55,14 +59,6 @@ func look(h *stage.Host, at time.Duration) (report.Sample, error) {
 			received++
 		}
 	}
-	return report.Sample{Second: int(at.Seconds()), RSS: m.RSS, Files: files, Threads: int(m.Threads), Received: received}, err
-}
-
-// series draws one number out of the samples.
-func series(samples []report.Sample, of func(report.Sample) float64) report.Series {
-	var x, y []float64
-	for _, s := range samples {
-		x, y = append(x, float64(s.Second)), append(y, of(s))
-	}
-	return report.NewSeries(x, y)
+	return report.Sample{Second: int(at.Seconds()), Life: s.life, RSS: m.RSS, Files: files, Threads: int(m.Threads),
+		Goroutines: goroutines(context.Background(), h), Received: received}, err
 }

@@ -6,12 +6,15 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/decnet/decnet-fleetd/bench/internal/report"
 	"github.com/decnet/decnet-fleetd/bench/internal/stage"
 	"github.com/decnet/decnet-fleetd/integration/history"
+	"github.com/decnet/decnet-fleetd/integration/skew"
 )
 
 // soak is one endurance run.
@@ -21,13 +24,26 @@ type soak struct {
 	size           int
 	seed           uint64
 	keep           bool
+
+	host *stage.Host
+	mu   sync.Mutex // held while the daemon is none or another
+	life int        // of the daemon, from 1 on
 }
 
 func (s *soak) run(ctx context.Context, root string) (err error) {
-	h, err := stage.New(ctx, s.binary)
+	jumping, err := os.MkdirTemp("", "soak")
 	if err != nil {
 		return err
 	}
+	defer os.RemoveAll(jumping) //nolint:errcheck // a temporary directory
+	if err := skew.Build(ctx, root, jumping+"/decnet-fleetd"); err != nil {
+		return err
+	}
+	h, err := stage.New(ctx, jumping+"/decnet-fleetd")
+	if err != nil {
+		return err
+	}
+	s.host, s.life = h, 1
 	defer func() { err = errors.Join(err, h.Close(err != nil || s.keep)) }()
 	deckies := stage.Fleet(1, s.size, services...)
 	if h.Engine, err = stage.Connect(ctx, s.docker); err != nil {
@@ -56,7 +72,8 @@ func (s *soak) setUp(ctx context.Context, h *stage.Host, deckies []stage.Decky) 
 		func() error { return h.Declare(deckies) },
 		func() error { return h.InitDatabase(ctx) },
 		func() error { return keepLedger(ctx, h.Path("decnet.db")) },
-		func() error { return h.Serve() },
+		func() error { return skew.Set(h.Path("clock"), 0) },
+		s.serve,
 		func() error { return rest(ctx, h, deckies) },
 	} {
 		if err := step(); err != nil {
@@ -70,22 +87,24 @@ func (s *soak) setUp(ctx context.Context, h *stage.Host, deckies []stage.Decky) 
 func (s *soak) live(ctx context.Context, h *stage.Host, deckies []stage.Decky) (report.Soak, error) {
 	r := report.Soak{Date: time.Now().UTC().Truncate(time.Second), Seed: s.seed, Deckies: s.size, Containers: s.size * (1 + len(services))}
 	k := newKiller(h.Engine, deckies, s.seed)
-	h.Engine.Listen(ctx)
+	h.Engine.ListenOn(ctx)
 	began := time.Now()
 	killing, stop := context.WithTimeout(ctx, s.during)
 	defer stop()
-	over := make(chan struct{})
-	go func() { defer close(over); k.run(killing) }()
-	samples, err := sample(killing, h, k)
+	var under sync.WaitGroup
+	var befell error
+	under.Go(func() { k.run(killing) })
+	under.Go(func() { r.Incidents, befell = s.befall(killing) })
+	samples, err := s.sample(killing, k)
 	stop()
-	<-over
-	r.Seconds = time.Since(began).Seconds()
-	if err := errors.Join(err, ctx.Err(), k.calm(ctx)); err != nil {
+	under.Wait()
+	r.Seconds, r.Lives = time.Since(began).Seconds(), s.life
+	if err := errors.Join(err, befell, ctx.Err(), k.calm(ctx)); err != nil {
 		return r, err
 	}
 	fmt.Fprintln(os.Stderr, "soak: no more kills; waiting for rest")
 	unrest := rest(ctx, h, deckies)
-	last, err := look(h, time.Since(began))
+	last, err := s.look(time.Since(began))
 	samples = append(samples, last)
 	r.Samples, r.Operations, r.Failed = samples, k.done, k.failed
 	if k.last != nil {
@@ -114,9 +133,11 @@ func judge(r *report.Soak, e history.Evidence, h *stage.Host, unrest error) {
 	for _, t := range h.Engine.Events.Since(0) {
 		r.Engine[t.Action]++
 	}
-	r.RSS = series(r.Samples, func(s report.Sample) float64 { return float64(s.RSS) })
-	r.Files = series(r.Samples, func(s report.Sample) float64 { return float64(s.Files) })
-	r.Threads = series(r.Samples, func(s report.Sample) float64 { return float64(s.Threads) })
+	r.RSS = slopes(r.Samples, func(s report.Sample) float64 { return float64(s.RSS) })
+	r.Files = slopes(r.Samples, func(s report.Sample) float64 { return float64(s.Files) })
+	r.Threads = slopes(r.Samples, func(s report.Sample) float64 { return float64(s.Threads) })
+	r.Goroutines = slopes(slices.DeleteFunc(slices.Clone(r.Samples), func(s report.Sample) bool { return s.Goroutines == 0 }),
+		func(s report.Sample) float64 { return float64(s.Goroutines) })
 	if info, err := os.Stat(h.Path("decnet.db-wal")); err == nil {
 		r.WAL = info.Size()
 	}

@@ -10,7 +10,7 @@ install_docker() {
 }
 
 start_docker() {
-  local d=$DIR/docker ns
+  local d=$DIR/docker
   stop_docker
   mkdir -p "$d"
   CGO_ENABLED=0 go -C "$HERE/.." build -trimpath -buildvcs=false -ldflags=-s -o "$d/sleeper" ./integration/sleeper || return 1
@@ -21,15 +21,31 @@ start_docker() {
     return
   fi
   # Two engines never see each other's containers, not even through a containerd they share.
-  ns=decnet-it-$(printf %s "$d" | cksum | cut -d' ' -f1)
-  echo "$ns" >"$d/namespace"
-  launch docker dockerd -H "unix://$d/docker.sock" --data-root "$d/data" --exec-root "$d/exec" --pidfile "$d/pid" \
-    --bridge=none --iptables=false --ip-forward=false --storage-driver=vfs \
-    --containerd-namespace="$ns" --containerd-plugins-namespace="$ns-plugins"
+  echo "decnet-it-$(printf %s "$d" | cksum | cut -d' ' -f1)" >"$d/namespace"
+  run_docker
   # 60 s: an engine that finds another one's leftovers takes up to that to answer.
   await 60 docker engine version && import_image engine || return 1
   printf 'IT_DOCKER_HOST=unix://%s\nIT_DOCKERD_PID=%s\nIT_SLEEPER=%s\n' \
     "$d/docker.sock" "$(launched docker)" "$d/sleeper" >"$d/env"
+}
+
+# run_docker starts the engine on the data it has.
+run_docker() {
+  local d=$DIR/docker ns
+  ns=$(cat "$d/namespace")
+  launch docker dockerd -H "unix://$d/docker.sock" --data-root "$d/data" --exec-root "$d/exec" --pidfile "$d/pid" \
+    --bridge=none --iptables=false --ip-forward=false --storage-driver=vfs \
+    --containerd-namespace="$ns" --containerd-plugins-namespace="$ns-plugins"
+}
+
+# kill_docker ends the engine as kill -9 does and leaves its containers and its data; resume_docker starts it again. It would
+# not start while the process in its pid file exists, and where nobody reaps orphans a dead one exists for ever.
+kill_docker() { kill_group "$(launched docker)"; }
+
+resume_docker() {
+  rm -f "$DIR/docker/pid" "$DIR/docker/exec/containerd/containerd.pid"
+  run_docker
+  await 90 docker engine version
 }
 
 # import_image CLIENT: there is no registry, so the image is one static binary.

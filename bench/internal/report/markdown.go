@@ -137,14 +137,20 @@ func (s Soak) write(b *strings.Builder) {
 		total += n
 	}
 	fmt.Fprintf(b, "- %d operations on containers (%s)\n", total, words(s.Operations))
+	if len(s.Incidents) > 0 {
+		fmt.Fprintf(b, "- meanwhile: %s; %d lives of the daemon\n", words(s.Incidents), s.Lives)
+	}
 	fmt.Fprintf(b, "- %d transitions committed, %d different ones received, %d lost, %d repeated; violations: %d\n", s.Counts.Committed,
 		s.Counts.Distinct, s.Counts.Lost, s.Counts.Duplicates, len(s.Violations))
 	fmt.Fprintf(b, "- `observed_at` of an event to its arrival: p50 %.3g ms, p99 %.3g ms, max %.3g ms (commits of one decky are a second apart, so a cause may wait that long)\n", s.Latency.P50, s.Latency.P99, s.Latency.Max)
-	fmt.Fprintf(b, "- RSS %.0f KiB at first, %.0f at the end, at most %.0f, %+.0f KiB an hour over the second half\n", s.RSS.First, s.RSS.Last,
+	fmt.Fprintf(b, "- RSS %.0f KiB at first, %.0f at the end, at most %.0f, %+.0f KiB an hour\n", s.RSS.First, s.RSS.Last,
 		s.RSS.Max, s.RSS.SlopePerHour)
-	fmt.Fprintf(b, "- open files %.0f at first, %.0f at the end, at most %.0f", s.Files.First, s.Files.Last, s.Files.Max)
+	fmt.Fprintf(b, "- open files %.0f at first, %.0f at the end, at most %.0f, %+.1f an hour", s.Files.First, s.Files.Last, s.Files.Max, s.Files.SlopePerHour)
 	if s.Threads.Max > 0 {
 		fmt.Fprintf(b, "; threads %.0f, %.0f, %.0f", s.Threads.First, s.Threads.Last, s.Threads.Max)
+	}
+	if s.Goroutines.Max > 0 {
+		fmt.Fprintf(b, "; goroutines %.0f, %.0f, %.0f, %+.1f an hour", s.Goroutines.First, s.Goroutines.Last, s.Goroutines.Max, s.Goroutines.SlopePerHour)
 	}
 	b.WriteString("\n")
 	for _, v := range s.Violations {

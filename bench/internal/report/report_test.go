@@ -25,18 +25,17 @@ func TestQuantileIsASampleThatWasTaken(t *testing.T) {
 	}
 }
 
-func TestSlopeIsThatOfTheSecondHalf(t *testing.T) {
+func TestSlopeIsThatWithinTheGroupsAndNotBetweenThem(t *testing.T) {
 	var x, y []float64
-	for s := range 100 {
-		x = append(x, float64(s*10))
-		y = append(y, 1000+float64(max(0, s-50))) // flat, then 0.1 a second
+	var lives []int
+	for i := range 60 { // three lives, each of them begins lower than the one before ended, and grows by 2
+		x, y, lives = append(x, float64(10*i)), append(y, float64(1000+2*(i%20)-100*(i/20))), append(lives, i/20)
 	}
-	got := NewSeries(x, y)
-	if math.Abs(got.SlopePerHour-360) > 1 || got.First != 1000 || got.Last != 1049 || got.Max != 1049 {
-		t.Errorf("series %+v", got)
+	if got := PooledSlope(x, y, lives); math.Abs(got-0.2) > 1e-9 {
+		t.Errorf("slope %v, not 0.2", got)
 	}
-	if s := NewSeries([]float64{1}, []float64{5}); s.SlopePerHour != 0 || s.Last != 5 {
-		t.Errorf("one sample: %+v", s)
+	if got := PooledSlope(x[:1], y[:1], lives[:1]); got != 0 {
+		t.Errorf("a single value has the slope %v", got)
 	}
 }
 

@@ -13,11 +13,14 @@ type Soak struct {
 	Containers int            `json:"containers"`
 	Operations map[string]int `json:"operations"` // what was done to containers, how often
 	Failed     int            `json:"operations_failed"`
+	Incidents  map[string]int `json:"incidents"` // what befell the whole host, how often
+	Lives      int            `json:"lives"`     // of the daemon
 	Counts     SoakCounts     `json:"counts"`
 	Violations []string       `json:"violations"`
 	RSS        Series         `json:"rss_kib"`
 	Files      Series         `json:"open_files"`
-	Threads    Series         `json:"threads"` // the daemon tells nobody how many goroutines it has
+	Threads    Series         `json:"threads"`
+	Goroutines Series         `json:"goroutines"`
 	Samples    []Sample       `json:"samples"`
 	Latency    LatencyCounts  `json:"observed_to_received_ms"`
 	Transition map[string]int `json:"transitions"`      // by kind and state
@@ -37,11 +40,13 @@ type SoakCounts struct {
 
 // Sample is one look at the daemon.
 type Sample struct {
-	Second   int   `json:"s"` // since the start
-	RSS      int64 `json:"rss_kib"`
-	Files    int   `json:"fds"`
-	Threads  int   `json:"threads"`
-	Received int   `json:"received"`
+	Second     int   `json:"s"` // since the start
+	Life       int   `json:"life"`
+	RSS        int64 `json:"rss_kib"`
+	Files      int   `json:"fds"`
+	Threads    int   `json:"threads"`
+	Goroutines int   `json:"goroutines"` // 0: it was not said
+	Received   int   `json:"received"`
 }
 
 // LatencyCounts are milliseconds.
@@ -52,8 +57,8 @@ type LatencyCounts struct {
 	Max float64 `json:"max"`
 }
 
-// Series is a number over time. SlopePerHour is that of the straight line nearest to the samples of the second half:
-// a start always grows.
+// Series is a number over time. SlopePerHour is that of the straight line nearest to the samples without those of a start,
+// which always grows.
 type Series struct {
 	First        float64 `json:"first"`
 	Last         float64 `json:"last"`
@@ -61,30 +66,20 @@ type Series struct {
 	SlopePerHour float64 `json:"slope_per_hour"`
 }
 
-// NewSeries sums up values that were taken at seconds.
-func NewSeries(seconds, values []float64) Series {
-	var s Series
-	for i, v := range values {
-		if i == 0 {
-			s.First = v
-		}
-		s.Last, s.Max = v, max(s.Max, v)
+// PooledSlope is that of the straight lines nearest to the values of each group, all of the same slope: each group's mean is
+// taken out first. Zero where there is nothing to draw a line through.
+func PooledSlope(x, y []float64, groups []int) float64 {
+	type mean struct{ n, x, y float64 }
+	means := map[int]mean{}
+	for i, g := range groups {
+		m := means[g]
+		means[g] = mean{m.n + 1, m.x + x[i], m.y + y[i]}
 	}
-	half := len(values) / 2
-	s.SlopePerHour = slope(seconds[half:], values[half:]) * time.Hour.Seconds()
-	return s
-}
-
-// slope is that of the least squares.
-func slope(x, y []float64) float64 {
-	var mx, my, xy, xx float64
-	for i := range x {
-		mx += x[i] / float64(len(x))
-		my += y[i] / float64(len(x))
-	}
-	for i := range x {
-		xy += (x[i] - mx) * (y[i] - my)
-		xx += (x[i] - mx) * (x[i] - mx)
+	var xy, xx float64
+	for i, g := range groups {
+		m := means[g]
+		dx, dy := x[i]-m.x/m.n, y[i]-m.y/m.n
+		xy, xx = xy+dx*dy, xx+dx*dx
 	}
 	if xx == 0 {
 		return 0

@@ -46,18 +46,37 @@ func Connect(ctx context.Context, host string) (*Engine, error) {
 
 // Listen follows the events of containers until ctx ends. It costs: where thousands come at once, leave it.
 func (e *Engine) Listen(ctx context.Context) {
-	heard, failed := e.api.Events(ctx, events.ListOptions{Filters: filters.NewArgs(filters.Arg("type", "container"))})
+	go func() { e.Events.end(e.hear(ctx)) }()
+}
+
+// ListenOn is Listen for an engine that dies and comes back: what happens until it is heard again is missed.
+func (e *Engine) ListenOn(ctx context.Context) {
 	go func() {
+		again := time.NewTicker(time.Second) // chosen; nothing depends on it
+		defer again.Stop()
 		for {
+			err := e.hear(ctx)
 			select {
-			case m := <-heard:
-				e.Events.Add(EngineEvent{m.Actor.Attributes["name"], string(m.Action), m.TimeNano})
-			case err := <-failed:
+			case <-ctx.Done():
 				e.Events.end(err)
 				return
+			case <-again.C:
 			}
 		}
 	}()
+}
+
+// hear adds events until the stream ends, and gives why.
+func (e *Engine) hear(ctx context.Context) error {
+	heard, failed := e.api.Events(ctx, events.ListOptions{Filters: filters.NewArgs(filters.Arg("type", "container"))})
+	for {
+		select {
+		case m := <-heard:
+			e.Events.Add(EngineEvent{m.Actor.Attributes["name"], string(m.Action), m.TimeNano})
+		case err := <-failed:
+			return err
+		}
+	}
 }
 
 // API is the client itself.

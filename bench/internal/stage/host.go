@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -254,4 +255,25 @@ func (h *Host) Record(ctx context.Context, socket, file string) error {
 func (h *Host) InitDatabase(ctx context.Context) error {
 	_, err := h.run(ctx, h.binary, append([]string{"db", "init"}, h.Flags()...)...)
 	return err
+}
+
+// Goroutines asks the daemon on its control socket how many it has.
+func (h *Host) Goroutines(ctx context.Context) (int, error) {
+	c := http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", h.Path("control.sock"))
+	}}}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://localhost/v1/runtime", nil)
+	if err != nil {
+		return 0, err
+	}
+	resp, err := c.Do(req)
+	if err != nil {
+		return 0, fmt.Errorf("ask for goroutines: %w", err)
+	}
+	defer resp.Body.Close() //nolint:errcheck // only read
+	var said struct{ Goroutines int }
+	if err := json.NewDecoder(resp.Body).Decode(&said); err != nil || said.Goroutines == 0 {
+		return 0, fmt.Errorf("ask for goroutines: %s: %w", resp.Status, err)
+	}
+	return said.Goroutines, nil
 }

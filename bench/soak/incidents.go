@@ -1,0 +1,188 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"sync"
+	"time"
+
+	"github.com/decnet/decnet-fleetd/bench/internal/report"
+	"github.com/decnet/decnet-fleetd/bench/internal/stage"
+	"github.com/decnet/decnet-fleetd/integration/skew"
+)
+
+// incident is something that happens to the whole host, again and again.
+type incident struct {
+	name         string
+	first, every time.Duration
+	do           func(context.Context) error
+}
+
+// incidents are what befalls the host. The times are those of an hour: the bus is away 10 minutes of it in three parts, the
+// database is locked for 30 s, and none falls together with another all the time.
+func (s *soak) incidents() []incident {
+	return []incident{
+		{"engine kill -9", 2 * time.Minute, 5 * time.Minute, s.engineDies},
+		{"own kill -9", 5*time.Minute + 30*time.Second, 10 * time.Minute, s.daemonDies},
+		{"bus away 200 s", 7 * time.Minute, 20 * time.Minute, s.busAway},
+		{"database locked 30 s", 12 * time.Minute, time.Hour, s.databaseLocked},
+		{"clock jumps", 3*time.Minute + 20*time.Second, 6 * time.Minute, s.clockJumps},
+	}
+}
+
+// befall makes the incidents happen until ctx ends, each in its own rhythm. What was begun is ended.
+func (s *soak) befall(ctx context.Context) (map[string]int, error) {
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	happened, failed := map[string]int{}, error(nil)
+	for _, i := range s.incidents() {
+		all.Go(func() {
+			next := time.NewTimer(i.first)
+			defer next.Stop()
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case <-next.C:
+				}
+				next.Reset(i.every)
+				err := i.do(ctx)
+				mu.Lock()
+				happened[i.name]++
+				if err != nil {
+					failed = errors.Join(failed, fmt.Errorf("%s: %w", i.name, err))
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	all.Wait()
+	return happened, failed
+}
+
+// engine asks integration/services.sh to do something to our engine.
+func (s *soak) engine(ctx context.Context, verb string) error {
+	out, err := exec.CommandContext(ctx, "integration/services.sh", verb, "docker").CombinedOutput() //nolint:gosec // our own verbs
+	if err != nil {
+		return fmt.Errorf("%s the engine: %w\n%s", verb, err, out)
+	}
+	return nil
+}
+
+// engineDies kills dockerd and starts it again after a while. Without live-restore it ends the containers and its restart
+// policy starts them.
+func (s *soak) engineDies(ctx context.Context) error {
+	ctx = context.WithoutCancel(ctx)
+	if err := s.engine(ctx, "kill"); err != nil {
+		return err
+	}
+	time.Sleep(time.Duration(rand.IntN(10)) * time.Second) //nolint:gosec // any number will do
+	return s.engine(ctx, "resume")
+}
+
+// daemonDies kills the product; its successor comes at once, as systemd would start it.
+func (s *soak) daemonDies(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.host.Daemon.Kill9(context.WithoutCancel(ctx)); err != nil {
+		return err
+	}
+	s.life++
+	return s.serve()
+}
+
+// serve starts the product with the clock that jumps.
+func (s *soak) serve() error {
+	return s.host.Serve("/usr/bin/env", skew.Env+"="+s.host.Path("clock"))
+}
+
+// busAway kills the bus, and starts it again on the same socket.
+func (s *soak) busAway(ctx context.Context) error {
+	whole := context.WithoutCancel(ctx)
+	if err := s.host.Bus.Kill9(whole); err != nil {
+		return err
+	}
+	pause(ctx, 200*time.Second)
+	if err := os.Remove(s.host.Path("bus.sock")); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return s.host.StartBus(whole, "bus.sock")
+}
+
+// databaseLocked writes for 30 s as somebody does who forgot to commit.
+func (s *soak) databaseLocked(ctx context.Context) error {
+	db, err := sql.Open("sqlite", "file:"+s.host.Path("decnet.db")+"?_txlock=immediate&_pragma=busy_timeout(10000)")
+	if err != nil {
+		return err
+	}
+	defer db.Close() //nolint:errcheck // nothing was written
+	tx, err := db.BeginTx(context.WithoutCancel(ctx), nil)
+	if err != nil {
+		return fmt.Errorf("lock the database: %w", err)
+	}
+	pause(ctx, 30*time.Second)
+	return tx.Rollback()
+}
+
+// clockJumps sets the product's wall clock ten years ahead, ten years back, a night ahead and right again.
+func (s *soak) clockJumps(ctx context.Context) error {
+	const year, night = 365 * 24 * time.Hour, 8 * time.Hour
+	for _, by := range []time.Duration{10 * year, -10 * year, night, -night, 0} {
+		if err := skew.Set(s.host.Path("clock"), by); err != nil {
+			return err
+		}
+		pause(ctx, 12*time.Second)
+	}
+	return skew.Set(s.host.Path("clock"), 0)
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}
+
+// slopes are those of the lives together: every life begins small, so that a line through all of them says nothing. The first
+// two minutes of a life are its start.
+func slopes(samples []report.Sample, of func(report.Sample) float64) report.Series {
+	const start = 120
+	began := map[int]int{}
+	var x, y []float64
+	var lives []int
+	var whole report.Series
+	for i, p := range samples {
+		v := of(p)
+		if i == 0 {
+			whole.First = v
+		}
+		whole.Last, whole.Max = v, math.Max(whole.Max, v)
+		if _, ok := began[p.Life]; !ok {
+			began[p.Life] = p.Second
+		}
+		if p.Second-began[p.Life] >= start {
+			x, y, lives = append(x, float64(p.Second)), append(y, v), append(lives, p.Life)
+		}
+	}
+	whole.SlopePerHour = report.PooledSlope(x, y, lives) * time.Hour.Seconds()
+	return whole
+}
+
+// goroutines asks the daemon how many it has; 0: it does not answer.
+func goroutines(ctx context.Context, h *stage.Host) int {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	n, err := h.Goroutines(ctx)
+	if err != nil {
+		return 0
+	}
+	return n
+}
