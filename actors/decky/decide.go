@@ -2,8 +2,6 @@ package decky
 
 import (
 	"cmp"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/decnet/decnet-fleetd/messages"
@@ -275,31 +273,4 @@ func hold(v verdict, what, why string, until time.Time) verdict {
 	v.held = &messages.Held{What: what, Why: why, Until: messages.Moment{Time: until}}
 	v.reason, v.wake = why, until
 	return v
-}
-
-// drift names the columns whose meaning differs from the file. A row without decky_config has nothing to compare: it
-// is filled with the next write of the configuration.
-func drift(o *observations) []string {
-	d, r := &o.declared.Entry, &o.recorded.Row
-	var changed []string
-	if !sameSet(d.Services, r.Services) {
-		changed = append(changed, "services")
-	}
-	if r.HasConfig && d.Digest != r.Digest {
-		changed = append(changed, "decky_config")
-	}
-	if d.IP != r.IP {
-		changed = append(changed, "decky_ip")
-	}
-	if strings.HasPrefix(r.LastError, ownError) {
-		changed = append(changed, "last_error")
-	}
-	return changed
-}
-
-func sameSet(a, b []string) bool {
-	a, b = slices.Clone(a), slices.Clone(b)
-	slices.Sort(a)
-	slices.Sort(b)
-	return slices.Equal(slices.Compact(a), slices.Compact(b))
 }
