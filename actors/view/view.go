@@ -115,7 +115,11 @@ func (v *View) start(m supervise.Started) {
 }
 
 func (v *View) decky(c *supervise.Ctx, s messages.DeckyStatus) {
-	if was := v.deckies[s.Name]; s.Held != nil && (was.Held == nil || was.Held.Why != s.Held.Why) {
+	was := v.deckies[s.Name]
+	if s.ChangedAt.IsZero() { // an actor that was restarted knows the row, not when it came to be so
+		s.ChangedAt, s.Cause, s.Rev = was.ChangedAt, was.Cause, was.Rev
+	}
+	if s.Held != nil && (was.Held == nil || was.Held.Why != s.Held.Why) {
 		v.heldNow(c, s)
 	}
 	v.deckies[s.Name] = s

@@ -179,3 +179,20 @@ func TestARestartedViewAsksForEverythingAgain(t *testing.T) {
 		}
 	})
 }
+
+// TestARestartedDeckyKeepsWhenItLastChanged: its new life knows the row only.
+func TestARestartedDeckyKeepsWhenItLastChanged(t *testing.T) {
+	stage(t, func(v *supervise.Ref, _ *list) {
+		at := messages.Moment{Time: time.Now()}
+		v.Tell(messages.DeckyReported{Status: messages.DeckyStatus{Name: "d1", State: "running", Rev: 7, Cause: "docker:start", ChangedAt: at}})
+		v.Tell(messages.DeckyReported{Status: messages.DeckyStatus{Name: "d1", State: "running"}})
+		if d := ask[[]messages.DeckyStatus](t, v, messages.GetDeckies{}); d[0].Rev != 7 || d[0].Cause != "docker:start" || d[0].ChangedAt != at {
+			t.Errorf("%+v", d[0])
+		}
+		v.Tell(messages.DeckyGone{Name: "d1"})
+		v.Tell(messages.DeckyReported{Status: messages.DeckyStatus{Name: "d1"}})
+		if d := ask[[]messages.DeckyStatus](t, v, messages.GetDeckies{}); !d[0].ChangedAt.IsZero() {
+			t.Errorf("remembers another decky's past: %+v", d[0])
+		}
+	})
+}
