@@ -73,15 +73,15 @@ type verdict struct {
 // decide chooses from everything known. Same observations, same verdict.
 func decide(o observations, p Policy) verdict {
 	v := conclude(&o, p)
-	switch ready := o.refused.at.Add(p.TwinRetry); {
+	switch {
 	case v.want == nil:
 	case o.pause != "":
 		v.held = &messages.Held{What: v.action(), Why: o.pause}
 		v.reason, v.want = ReasonPaused, nil
-	case o.refused.why != "" && o.now.Before(ready):
+	case o.refused != nil && o.now.Before(o.refused.at.Add(p.TwinRetry)):
 		what := v.want.Kind.String()
 		v.want, v.busy = nil, false
-		v = hold(v, what, ReasonUnwritable+o.refused.why, ready)
+		v = hold(v, what, ReasonUnwritable+o.refused.why, o.refused.at.Add(p.TwinRetry))
 	}
 	return v
 }

@@ -23,7 +23,7 @@ type observations struct {
 	// notYet is when the store may be asked again after it answered that an operation of DECNET is open.
 
 	mixedSince time.Time // since when the containers fit neither list of services; zero: they do fit
-	refused    refusal   // what the database last refused of this decky alone
+	refused    *refusal  // what the database last refused of this decky alone; never changed in place
 	intent     intent    // what is wanted at the moment, and since when
 	flight     *flight   // the order at the store; never changed in place
 	lastCommit time.Time // of a state change
@@ -135,7 +135,7 @@ func foldReply(o *observations, m messages.RowReply) {
 	case messages.Twinned:
 		o.twin = m.Twin
 	case messages.Unwritable:
-		o.refused = refusal{why: m.Why, at: o.now}
+		o.refused = &refusal{why: m.Why, at: o.now}
 	case messages.Refused, messages.Withdrawn:
 	}
 }
