@@ -102,7 +102,7 @@ func (b *bench) all(ctx context.Context, root string, chosen []measurement) erro
 	var failed []error
 	for _, m := range chosen {
 		fmt.Fprintf(os.Stderr, "-- %s: %s\n", m.key, m.what)
-		began := time.Now()
+		began, ticks := time.Now(), report.TicksNow()
 		rows, err := m.make(ctx, b)
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -111,6 +111,9 @@ func (b *bench) all(ctx context.Context, root string, chosen []measurement) erro
 			failed = append(failed, fmt.Errorf("%s: %w", m.key, err))
 			fmt.Fprintln(os.Stderr, "   failed:", err)
 			rows = report.BrokeOff(rows, m.key, m.what, err)
+		}
+		for i := range rows {
+			rows[i].Stolen = report.TicksNow().StolenSince(ticks)
 		}
 		r.Rows = append(r.Rows, rows...)
 		_ = report.Table(os.Stderr, rows) // the whole table follows

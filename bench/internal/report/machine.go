@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 )
 
@@ -74,4 +75,30 @@ func Commit(ctx context.Context, root string) string {
 		head += "-dirty"
 	}
 	return head
+}
+
+// Ticks are processor time of the whole machine since its start.
+type Ticks struct{ All, Stolen int64 }
+
+// TicksNow reads them; zero where the system does not tell.
+func TicksNow() (t Ticks) {
+	for i, f := range strings.Fields(firstLine("/proc/stat")) {
+		n, err := strconv.ParseInt(f, 10, 64)
+		if err != nil || i > 8 { // the name of the line; guests are counted twice
+			continue
+		}
+		t.All += n
+		if i == 8 {
+			t.Stolen = n
+		}
+	}
+	return t
+}
+
+// StolenSince is the percentage of the time since then that the hypervisor gave to others.
+func (t Ticks) StolenSince(then Ticks) float64 {
+	if t.All <= then.All {
+		return 0
+	}
+	return 100 * float64(t.Stolen-then.Stolen) / float64(t.All-then.All)
 }

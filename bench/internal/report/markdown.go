@@ -70,6 +70,9 @@ func prefix(key string) string {
 	return p
 }
 
+// worthSaying is how much stolen processor time is said with a number. Chosen: what a quiet machine shows stays below.
+const worthSaying = 3
+
 func table(b *strings.Builder, rows []stood) {
 	latest := rows[0].run
 	for _, r := range rows {
@@ -91,6 +94,9 @@ func table(b *strings.Builder, rows []stood) {
 		}
 		if !r.run.Date.Equal(latest.Date) {
 			measured += fmt.Sprintf(" (`%s`, %s)", r.run.Commit, r.run.Date.UTC().Format("2006-01-02 15:04"))
+		}
+		if r.Stolen >= worthSaying {
+			measured += fmt.Sprintf("; %.0f %% of the processors stolen", r.Stolen)
 		}
 		verdict := r.Verdict()
 		if verdict == "NO" {

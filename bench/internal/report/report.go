@@ -25,6 +25,7 @@ type Row struct {
 	Skipped  string             `json:"skipped,omitempty"` // why it was not measured
 	N        int                `json:"n,omitempty"`       // samples
 	Values   map[string]float64 `json:"values,omitempty"`  // the numbers behind it; units are in their names
+	Stolen   float64            `json:"stolen,omitempty"`  // percentage of the processors that the hypervisor gave to others meanwhile
 }
 
 // Verdict is the last column.

@@ -88,3 +88,12 @@ func TestWhatBrokeOffDoesNotHold(t *testing.T) {
 		t.Errorf("measured again, but %+v", left)
 	}
 }
+
+func TestStolenTimeIsAShareOfAll(t *testing.T) {
+	if got := (Ticks{All: 300, Stolen: 40}).StolenSince(Ticks{All: 100, Stolen: 10}); got != 15 {
+		t.Errorf("%g %%, want 15", got)
+	}
+	if now := TicksNow(); now.All <= 0 || now.Stolen < 0 || now.Stolen > now.All {
+		t.Errorf("%+v", now)
+	}
+}
