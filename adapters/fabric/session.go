@@ -1,0 +1,266 @@
+package fabric
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/decnet/decnet-fleetd/messages"
+)
+
+// Values of a worker's connection. Source: measured; with them a cut link is noticed in 2 to 3 s.
+const (
+	dialTimeout  = 2 * time.Second
+	greetTimeout = 3 * time.Second // the hub's hello; as long as its own patience with a mute client
+	askEvery     = time.Second     // ping; two unanswered ones end the connection
+	ackQueue     = 16
+	downQueue    = 4096 // frames; the hub sends one for each it gets, and what consoles ask
+)
+
+// session is one connection to the hub, from its dial to its end.
+type session struct {
+	w       *Worker
+	nc      *nats.Conn
+	ctx     context.Context //nolint:containedctx // the connection's life
+	end     context.CancelFunc
+	wire    *wire
+	acks    chan ackFrame
+	hellos  chan hello
+	byes    chan struct{}
+	answers answers
+	closed  sync.Once
+}
+
+// connect dials and logs in. What it returns has still to say hello.
+func (w *Worker) connect(ctx context.Context, m *material) (*session, error) {
+	s := &session{w: w, acks: make(chan ackFrame, ackQueue), hellos: make(chan hello, 1), byes: make(chan struct{}, 1)}
+	s.answers = answers{s: s, open: map[uint64]*reply{}}
+	s.ctx, s.end = context.WithCancel(ctx)
+	d := &dialer{ctx: s.ctx, cfg: w.tlsConfig(m)}
+	nc, err := nats.Connect("tls://"+w.address,
+		nats.SetCustomDialer(d), nats.SkipHostLookup(), nats.TLSHandshakeFirst(), nats.Name(clientName(w.instance)),
+		nats.NoReconnect(), nats.NoEcho(), nats.IgnoreDiscoveredServers(), nats.Timeout(dialTimeout),
+		nats.PingInterval(askEvery), nats.MaxPingsOutstanding(2), nats.FlusherTimeout(dialTimeout),
+		nats.ClosedHandler(func(*nats.Conn) { s.end() }),
+		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}), // the default one prints
+	)
+	if err != nil {
+		s.end()
+		return nil, d.explain(err)
+	}
+	s.nc, s.wire = nc, d.wire.Load()
+	sub, err := nc.Subscribe(downSubject(w.cfg.HostUUID, "*"), s.receive)
+	if err == nil {
+		err = errors.Join(sub.SetPendingLimits(downQueue, 4*maxFrame), nc.FlushTimeout(dialTimeout))
+	}
+	if err != nil {
+		s.close()
+		return nil, d.explain(err)
+	}
+	return s, nil
+}
+
+// greet says hello and waits for the hub's: only then is it known that the hub hears this worker.
+func (s *session) greet() (hello, error) {
+	b, err := json.Marshal(hello{Wire: wireVersion, Oldest: wireOldest, Version: s.w.cfg.Version, Instance: s.w.instance,
+		At: messages.Moment{Time: s.w.cfg.Now()}})
+	if err != nil {
+		return hello{}, err
+	}
+	if err := s.nc.Publish(upSubject(s.w.cfg.HostUUID, kindHello), b); err != nil {
+		return hello{}, err
+	}
+	t := time.NewTimer(greetTimeout)
+	defer t.Stop()
+	select {
+	case v := <-s.hellos:
+		if v.Why != "" || v.Wire < wireOldest || v.Oldest > wireVersion {
+			return v, &wireFault{hub: v}
+		}
+		return v, nil
+	case <-t.C:
+		return hello{}, errors.New("the hub does not answer")
+	case <-s.ctx.Done():
+		return hello{}, s.why()
+	}
+}
+
+// why is what the connection ended with.
+func (s *session) why() error {
+	if err := s.nc.LastError(); err != nil {
+		return err
+	}
+	if err := s.wire.fault(); err != nil {
+		return err
+	}
+	return errors.New("the connection was closed")
+}
+
+func (s *session) receive(m *nats.Msg) {
+	switch m.Subject[strings.LastIndexByte(m.Subject, '.')+1:] {
+	case kindHello:
+		if v, err := decode[hello](m.Data, maxSmall); err == nil {
+			put(s.hellos, v)
+		}
+	case kindAck:
+		if v, err := decode[ackFrame](m.Data, maxFrame); err == nil {
+			put(s.acks, v)
+		}
+	case kindBye:
+		put(s.byes, struct{}{})
+	case kindAsk:
+		s.answers.ask(m.Data)
+	case kindFlow:
+		s.answers.flow(m.Data)
+	} // other kinds are those of a newer hub
+}
+
+// put makes room for the newest.
+func put[T any](c chan T, v T) {
+	for {
+		select {
+		case c <- v:
+			return
+		default:
+		}
+		select {
+		case <-c:
+		default:
+		}
+	}
+}
+
+// close ends the session and waits for the requests it was working on.
+func (s *session) close() {
+	s.closed.Do(func() {
+		s.end()
+		s.nc.Close()
+		s.answers.close()
+	})
+}
+
+func (w *Worker) tlsConfig(m *material) *tls.Config {
+	return &tls.Config{
+		MinVersion: tls.VersionTLS13, ServerName: masterName, Certificates: []tls.Certificate{m.pair},
+		InsecureSkipVerify: true, // judgeHub verifies: chain, usage, and the master's name or the pinned fingerprint
+		VerifyConnection: func(cs tls.ConnectionState) error {
+			return judgeHub(cs.PeerCertificates, m.roots, w.cfg.Now(), w.cfg.HubFingerprint)
+		},
+	}
+}
+
+// dialer does the TLS handshake itself: the library would tell only half of what can go wrong.
+type dialer struct {
+	ctx  context.Context //nolint:containedctx // the interface has no room for it
+	cfg  *tls.Config
+	wire atomic.Pointer[wire]
+	err  atomic.Pointer[error]
+}
+
+// SkipTLSHandshake tells the library that what Dial returns is encrypted.
+func (*dialer) SkipTLSHandshake() bool { return true }
+
+// Dial implements nats.CustomDialer.
+func (d *dialer) Dial(network, address string) (net.Conn, error) {
+	c, err := d.dial(network, address)
+	if err != nil {
+		d.err.Store(&err)
+		return nil, err
+	}
+	d.wire.Store(c)
+	return c, nil
+}
+
+func (d *dialer) dial(network, address string) (*wire, error) {
+	ctx, cancel := context.WithTimeout(d.ctx, dialTimeout)
+	defer cancel()
+	raw, err := (&net.Dialer{}).DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	c := tls.Client(raw, d.cfg)
+	if err := c.HandshakeContext(ctx); err != nil {
+		_ = raw.Close() // the handshake's error says why
+		return nil, &tlsFault{err}
+	}
+	return &wire{Conn: c}, nil
+}
+
+// explain prefers what the connection knows to what the library says of it.
+func (d *dialer) explain(err error) error {
+	if p := d.err.Load(); p != nil {
+		return *p
+	}
+	if c := d.wire.Load(); c != nil {
+		if f := c.fault(); f != nil {
+			return f
+		}
+	}
+	return err
+}
+
+// tlsFault is a handshake that failed.
+type tlsFault struct{ err error }
+
+// Error implements error.
+func (f *tlsFault) Error() string { return f.err.Error() }
+
+// Unwrap is the cause.
+func (f *tlsFault) Unwrap() error { return f.err }
+
+// wire remembers the alert with which a hub refuses a certificate: in TLS 1.3 it comes after the handshake.
+type wire struct {
+	net.Conn
+	alert atomic.Pointer[error]
+}
+
+// Read implements io.Reader.
+func (c *wire) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	var op *net.OpError
+	if err != nil && errors.As(err, &op) && op.Op == "remote error" {
+		f := fmt.Errorf("%w: %w", errAlert, err)
+		c.alert.CompareAndSwap(nil, &f)
+	}
+	return n, err
+}
+
+// errAlert: the hub ended TLS.
+var errAlert = errors.New("the hub refused the certificate")
+
+func (c *wire) fault() error {
+	if p := c.alert.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+// wireFault says that hub and worker do not speak the same protocol.
+type wireFault struct{ hub hello }
+
+// Error implements error.
+func (f *wireFault) Error() string {
+	if f.hub.Why != "" {
+		return quoted(f.hub.Why)
+	}
+	return fmt.Sprintf("the hub speaks version %d of the protocol, this worker %d to %d", f.hub.Wire, wireOldest, wireVersion)
+}
+
+// hubCert is what the hub showed.
+func (s *session) hubCert() (fingerprint string, expires messages.Moment) {
+	c, is := s.wire.Conn.(*tls.Conn)
+	if !is {
+		return "", messages.Moment{}
+	}
+	leaf := c.ConnectionState().PeerCertificates[0]
+	return Fingerprint(leaf), messages.Moment{Time: leaf.NotAfter}
+}
