@@ -26,15 +26,18 @@ var keys = sync.OnceValue(func() (k struct{ ca, leaf *rsa.PrivateKey }) {
 // authority is a CA shaped as DECNET's: CN, organisation, path length 0, begins five minutes ago.
 type authority struct {
 	cert *x509.Certificate
+	key  *rsa.PrivateKey
 	pem  []byte
 }
 
-func newAuthority(t testing.TB) *authority {
+func newAuthority(t testing.TB) *authority { return newAuthorityOf(t, keys().ca) }
+
+func newAuthorityOf(t testing.TB, key *rsa.PrivateKey) *authority {
 	t.Helper()
 	tmpl := &x509.Certificate{SerialNumber: serial(), Subject: pkix.Name{CommonName: "DECNET SWARM Root CA", Organization: []string{"DECNET"}},
 		NotBefore: time.Now().Add(-5 * time.Minute), NotAfter: time.Now().AddDate(10, 0, 0), IsCA: true, BasicConstraintsValid: true,
 		MaxPathLenZero: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign}
-	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, &keys().ca.PublicKey, keys().ca)
+	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, &key.PublicKey, key)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +45,7 @@ func newAuthority(t testing.TB) *authority {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &authority{cert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})}
+	return &authority{cert, key, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})}
 }
 
 // identity is one host's files.
@@ -81,7 +84,7 @@ func (a *authority) reissue(t testing.TB, id *identity, cn string, shapes ...sha
 	for _, s := range shapes {
 		s(tmpl)
 	}
-	der, err := x509.CreateCertificate(rand.Reader, tmpl, a.cert, &keys().leaf.PublicKey, keys().ca)
+	der, err := x509.CreateCertificate(rand.Reader, tmpl, a.cert, &keys().leaf.PublicKey, a.key)
 	if err != nil {
 		t.Fatal(err)
 	}

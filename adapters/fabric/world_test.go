@@ -57,8 +57,10 @@ type world struct {
 	deliverF func(host string)
 }
 
-func newWorld(t testing.TB) *world {
-	w := &world{t: t, ca: newAuthority(t), got: map[string][]messages.Shipped{}, seen: map[string]bool{}, slices: map[string][]messages.Slice{},
+func newWorld(t testing.TB) *world { return newWorldOf(t, newAuthority(t)) }
+
+func newWorldOf(t testing.TB, ca *authority) *world {
+	w := &world{t: t, ca: ca, got: map[string][]messages.Shipped{}, seen: map[string]bool{}, slices: map[string][]messages.Slice{},
 		beats: map[string][]messages.Beat{}, changed: make(chan struct{})}
 	w.master = w.ca.issue(t, "decnet-master")
 	w.cfg = HubConfig{Listen: "127.0.0.1:0", Files: w.master.Files, Version: "1.0", Now: time.Now, Reread: 20 * time.Millisecond,
