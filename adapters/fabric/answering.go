@@ -179,6 +179,9 @@ func (r *reply) finish(broken string) {
 
 // send sends what is in the buffer, when the hub has granted it.
 func (r *reply) send(f partFrame) {
+	if r.err == nil {
+		r.err = r.ctx.Err() // a handler that ended because of it has no whole answer
+	}
 	if r.err != nil {
 		return
 	}
