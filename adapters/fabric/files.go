@@ -88,11 +88,11 @@ func readPEM(path string) (text []byte, err error) {
 
 // shelf keeps the files' newest readable content. current may be asked from any goroutine, look is called by one.
 type shelf struct {
-	files Files
-	now   atomic.Pointer[material] // nil: never read
-	seen  [3]stamp
-	fault *messages.Fault // of the last look
-	told  bool            // somebody knows of the fault
+	files   Files
+	now     atomic.Pointer[material] // nil: never read
+	stamped [3]stamp
+	fault   *messages.Fault // of the last look
+	told    bool            // somebody knows of the fault
 }
 
 type stamp struct {
@@ -103,30 +103,37 @@ type stamp struct {
 
 func (s *shelf) current() *material { return s.now.Load() }
 
+// seen is what a look at the files brought.
+type seen struct {
+	changed bool            // there is new material
+	healed  bool            // a fault that was told is over
+	fault   *messages.Fault // to tell
+}
+
 // look reads the files if they changed. A fault is told from the second look on that sees it: three files are not
-// replaced in one moment. changed: there is new material; healed: a fault that was told is over.
-func (s *shelf) look() (changed, healed bool, fault *messages.Fault) {
+// replaced in one moment.
+func (s *shelf) look() (found seen) {
 	stamps := s.stamps()
-	if stamps == s.seen && s.fault == nil {
-		return false, false, nil
+	if stamps == s.stamped && s.fault == nil {
+		return found
 	}
-	repeated := stamps == s.seen
-	s.seen = stamps
+	repeated := stamps == s.stamped
+	s.stamped = stamps
 	m, err := s.files.load()
 	if err != nil {
 		var f messages.Fault
 		errors.As(err, &f)
 		s.fault = &f
 		if repeated && !s.told {
-			s.told = true
-			return false, false, &f
+			s.told, found.fault = true, &f
 		}
-		return false, false, nil
+		return found
 	}
 	old := s.now.Swap(m)
-	healed = s.told
+	found.healed = s.told
 	s.fault, s.told = nil, false
-	return old == nil || Fingerprint(old.pair.Leaf) != Fingerprint(m.pair.Leaf) || !old.roots.Equal(m.roots), healed, nil
+	found.changed = old == nil || Fingerprint(old.pair.Leaf) != Fingerprint(m.pair.Leaf) || !old.roots.Equal(m.roots)
+	return found
 }
 
 func (s *shelf) stamps() (out [3]stamp) {

@@ -151,7 +151,7 @@ func decode[T any](b []byte, limit int) (v T, err error) {
 		return v, fmt.Errorf("%w: %d bytes", errFrame, len(b))
 	}
 	if err := json.Unmarshal(b, &v); err != nil {
-		return v, fmt.Errorf("%w: %v", errFrame, err)
+		return v, fmt.Errorf("%w: %w", errFrame, err)
 	}
 	return v, nil
 }

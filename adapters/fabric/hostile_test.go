@@ -240,12 +240,12 @@ func TestAFrameAboveTheLimitEndsTheConnection(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close()
+	defer shut(c)
 	if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
 		t.Fatal(err)
 	}
 	// The library would not send it.
-	fmt.Fprintf(c, "CONNECT {\"verbose\":false,\"name\":\"x\"}\r\nPING\r\nPUB fleet.%s.batch 10485760\r\n%s", host1, strings.Repeat("x", 2<<20))
+	_, _ = fmt.Fprintf(c, "CONNECT {\"verbose\":false,\"name\":\"x\"}\r\nPING\r\nPUB fleet.%s.batch 10485760\r\n%s", host1, strings.Repeat("x", 2<<20))
 	text, _ := io.ReadAll(c)
 	if !strings.Contains(string(text), "Maximum Payload") {
 		t.Errorf("the server said %.300q", text)
@@ -261,7 +261,7 @@ func TestBeforeTLSThereIsNoByteAndNothingOlderThanTLS13(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer silent.Close()
+	defer shut(silent)
 	_ = silent.SetReadDeadline(time.Now().Add(patience))
 	if b, err := io.ReadAll(silent); len(b) != 0 || errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("a silent client got %q, %v: want nothing, and to be closed", b, err)
@@ -277,14 +277,14 @@ func TestBeforeTLSThereIsNoByteAndNothingOlderThanTLS13(t *testing.T) {
 		if len(b) > 0 && b[0] != 0x15 { // a TLS alert says nothing of who is here
 			t.Errorf("to %q it said %q", text, b)
 		}
-		c.Close()
+		shut(c)
 	}
 	pair, err := tls.LoadX509KeyPair(id.Cert, id.Key)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if c, err := tls.Dial("tcp", w.cfg.Listen, &tls.Config{Certificates: []tls.Certificate{pair}, InsecureSkipVerify: true, MaxVersion: tls.VersionTLS12}); err == nil {
-		c.Close()
+		shut(c)
 		t.Error("TLS 1.2 is spoken")
 	}
 	c, err := tls.Dial("tcp", w.cfg.Listen, &tls.Config{InsecureSkipVerify: true}) // no certificate
@@ -294,7 +294,7 @@ func TestBeforeTLSThereIsNoByteAndNothingOlderThanTLS13(t *testing.T) {
 		if len(b) > 0 || err == nil {
 			t.Errorf("without a certificate one reads %q, %v", b, err)
 		}
-		c.Close()
+		shut(c)
 	}
 	w.refusedFor(messages.RefusedHandshake)
 }

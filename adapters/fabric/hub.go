@@ -46,10 +46,9 @@ func Listen(ctx context.Context, cfg HubConfig) (*Hub, error) {
 	}
 	h := &Hub{cfg: cfg, shelf: shelf{files: cfg.Files}, gate: newGate(), secret: rand.Text()}
 	h.life, h.end = context.WithCancel(context.WithoutCancel(ctx))
-	h.shelf.look()
-	if f := h.shelf.fault; f != nil {
+	if h.shelf.look(); h.shelf.fault != nil {
 		h.end()
-		return nil, *f
+		return nil, *h.shelf.fault
 	}
 	if err := h.start(ctx); err != nil {
 		h.Close()
@@ -186,11 +185,11 @@ func (h *Hub) watchFiles() {
 		case <-h.life.Done():
 			return
 		case <-tick.C:
-			_, healed, fault := h.shelf.look()
+			found := h.shelf.look()
 			switch {
-			case fault != nil:
-				h.cfg.Fault(*fault)
-			case healed:
+			case found.fault != nil:
+				h.cfg.Fault(*found.fault)
+			case found.healed:
 				h.cfg.Fault(messages.Fault{Where: h.cfg.Files.Cert})
 			}
 		}

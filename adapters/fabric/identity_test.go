@@ -175,6 +175,7 @@ func TestAWorkerPosingAsTheHubIsNotBelieved(t *testing.T) {
 	}{
 		"with the address in its certificate":    {[]shape{names("w2", "master.example", "localhost")}, "w2", "not the master"},
 		"with the master's name among its own":   {[]shape{names("w2", "decnet-master")}, "w2", "not the master"},
+		"with the master's common name alone":    {[]shape{names("w2", "localhost")}, "decnet-master", "not the master"},
 		"with a master's certificate that ended": {[]shape{ended}, "decnet-master", "ended on"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -48,14 +48,14 @@ func (p *pipe) cut(dead bool) {
 		return
 	}
 	for _, c := range p.ends {
-		c.Close()
+		shut(c)
 	}
 	p.ends = nil
 	close(p.free)
 }
 
 func (p *pipe) close() {
-	p.l.Close()
+	shut(p.l)
 	p.cut(true)
 	p.cut(false)
 	p.wg.Wait()
@@ -75,7 +75,7 @@ func (p *pipe) accept() {
 		}
 		b, err := net.Dial("tcp", p.to)
 		if err != nil {
-			a.Close()
+			shut(a)
 			continue
 		}
 		p.mu.Lock()
@@ -87,8 +87,8 @@ func (p *pipe) accept() {
 }
 
 func (p *pipe) copy(from, to net.Conn) {
-	defer from.Close()
-	defer to.Close()
+	defer shut(from)
+	defer shut(to)
 	for b := make([]byte, 32<<10); ; {
 		n, err := from.Read(b)
 		<-p.whole()

@@ -153,7 +153,7 @@ func TestPlainTCPWhereTheHubShouldBeIsSaidSo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
+	defer shut(l)
 	go func() {
 		for {
 			c, err := l.Accept()
@@ -161,7 +161,7 @@ func TestPlainTCPWhereTheHubShouldBeIsSaidSo(t *testing.T) {
 				return
 			}
 			_, _ = c.Write([]byte("HTTP/1.1 400 Bad Request\r\n\r\n"))
-			c.Close()
+			shut(c)
 		}
 	}()
 	w := newWorld(t)
@@ -177,6 +177,6 @@ func freeAddress(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
+	defer shut(l)
 	return l.Addr().String()
 }

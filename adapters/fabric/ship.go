@@ -101,7 +101,7 @@ func (w *Worker) exchange(ctx context.Context, p packed) (ackFrame, error) {
 		return ackFrame{}, ErrAway
 	}
 	if err := s.nc.Publish(upSubject(w.cfg.HostUUID, kindBatch), p.data); err != nil {
-		return ackFrame{}, fmt.Errorf("%w: %v", ErrAway, err)
+		return ackFrame{}, fmt.Errorf("%w: %w", ErrAway, err)
 	}
 	for {
 		select {

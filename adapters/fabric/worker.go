@@ -116,7 +116,7 @@ func (w *Worker) pause(ctx context.Context, d time.Duration) {
 		case <-next.C:
 			return
 		case <-look.C:
-			if changed, _, _ := w.shelf.look(); changed {
+			if w.shelf.look().changed {
 				return
 			}
 		}
@@ -170,7 +170,7 @@ func (w *Worker) keep(ctx context.Context, s *session) error {
 		case <-ctx.Done():
 			return nil
 		case <-look.C:
-			if changed, _, _ := w.shelf.look(); changed {
+			if w.shelf.look().changed {
 				return nil
 			}
 		}
