@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"golang.org/x/time/rate"
 )
 
 // answers are the hub's requests that this worker works on. They end with the connection they came over.
@@ -17,6 +19,7 @@ type answers struct {
 	mu     sync.Mutex
 	open   map[uint64]*reply
 	closed bool
+	pace   *rate.Limiter
 	wg     sync.WaitGroup // under mu to grow
 }
 
@@ -96,8 +99,8 @@ type reply struct {
 	grants chan struct{}
 
 	header http.Header
-	status int // 0: not yet written
-	sent   bool
+	status int    // 0: not yet written
+	sent   uint64 // parts
 	buf    bytes.Buffer
 	err    error
 }
@@ -160,7 +163,7 @@ func (r *reply) Write(b []byte) (int, error) {
 // FlushError is for http.ResponseController.
 func (r *reply) FlushError() error {
 	r.WriteHeader(http.StatusOK)
-	if r.err == nil && (r.buf.Len() > 0 || !r.sent) {
+	if r.err == nil && (r.buf.Len() > 0 || r.sent == 0) {
 		r.send(partFrame{})
 	}
 	return r.err
@@ -191,9 +194,12 @@ func (r *reply) send(f partFrame) {
 		r.err = r.ctx.Err()
 		return
 	}
-	f.ID = r.id
-	if !r.sent {
-		f.Status, f.Header, r.sent = r.status, picked(r.header, answerHeaders), true
+	if r.err = r.s.answers.pace.Wait(r.ctx); r.err != nil {
+		return
+	}
+	f.ID, f.N = r.id, r.sent
+	if r.sent++; r.sent == 1 {
+		f.Status, f.Header = r.status, picked(r.header, answerHeaders)
 	}
 	b, err := join(f, r.buf.Bytes())
 	r.buf.Reset()

@@ -216,7 +216,8 @@ type answer struct {
 	c    *call
 	ctx  context.Context //nolint:containedctx // of the request; the body ends with it
 	rest bytes.Reader
-	err  error // after rest
+	read uint64 // parts
+	err  error  // after rest
 	once sync.Once
 }
 
@@ -238,7 +239,11 @@ func (a *answer) next() (part, error) {
 
 func (a *answer) take(p part) {
 	a.rest.Reset(p.data)
+	a.read++
 	switch {
+	case p.head.N != a.read-1:
+		a.rest.Reset(nil)
+		a.err = errors.New("fabric: a part of the answer was lost")
 	case p.head.Broken != "":
 		a.err = errors.New("fabric: the answer broke off: " + quoted(p.head.Broken))
 	case p.head.End:

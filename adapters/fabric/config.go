@@ -21,7 +21,7 @@ type Files struct {
 }
 
 // HubConfig says what a hub is made of. Callbacks come from several goroutines, those of one host one at a time; the
-// fabric waits for each, so none may block for long but Deliver.
+// fabric waits for each, so none may block for long but Deliver. They may call the hub, but for Refresh and Close.
 type HubConfig struct {
 	// Listen is host:port of the one socket. Port 0 takes any.
 	Listen string

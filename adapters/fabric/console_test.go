@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -256,5 +257,79 @@ func TestRequestsToOneHostAreBounded(t *testing.T) {
 	}
 	if err := w.askInVain(t.Context(), "GET", "/v1/status", nil); !errors.Is(err, ErrBusy) {
 		t.Errorf("one more: %v", err)
+	}
+}
+
+// A worker that sends more often than the hub takes would lose parts of its answers.
+func TestAnAnswerInManySmallPartsArrivesWhole(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t).start()
+	const parts = 1500
+	w.worker(host1, "w1").Serve(http.HandlerFunc(func(out http.ResponseWriter, _ *http.Request) {
+		for i := range parts {
+			_, _ = fmt.Fprintf(out, "%d\n", i)
+			if err := http.NewResponseController(out).Flush(); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	}))
+	a, err := w.ask(t.Context(), "GET", "/v1/events/stream", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer shut(a.Body)
+	text, err := io.ReadAll(a.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Fields(string(text))
+	for i, l := range lines {
+		if l != strconv.Itoa(i) {
+			t.Fatalf("line %d is %s", i, l)
+		}
+	}
+	if dropped := w.hub.Peers()[0].Dropped; len(lines) != parts || dropped != 0 {
+		t.Errorf("%d of %d parts, %d dropped", len(lines), parts, dropped)
+	}
+}
+
+func TestAnAnswerWithAPartMissingIsNoWholeAnswer(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t).start()
+	id := w.ca.issue(t, "w1")
+	w.enrol(host1, "w1", id)
+	in := w.intrude(id)
+	asks, err := in.SubscribeSync(downSubject(host1, kindAsk))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := in.Publish(upSubject(host1, kindHello), []byte(`{"wire":1,"oldest":1}`)); err != nil {
+		t.Fatal(err)
+	}
+	w.until("up", func() bool { return len(w.events) == 1 })
+	go func() {
+		m, err := asks.NextMsg(patience)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		ask, _, err := split[askFrame](m.Data)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		for _, p := range []partFrame{{ID: ask.ID, N: 0, Status: 200}, {ID: ask.ID, N: 2, End: true}} {
+			b, _ := join(p, []byte("x"))
+			_ = in.Publish(upSubject(host1, kindPart), b)
+		}
+	}()
+	a, err := w.ask(t.Context(), "GET", "/v1/status", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer shut(a.Body)
+	if b, err := io.ReadAll(a.Body); err == nil || string(b) != "x" {
+		t.Errorf("read %q, %v", b, err)
 	}
 }

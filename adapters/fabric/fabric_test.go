@@ -134,3 +134,19 @@ func TestBothSidesKnowTheirSkewAndCertificates(t *testing.T) {
 		t.Errorf("skew of one clock with itself: %v s", st.SkewSeconds)
 	}
 }
+
+// More frames a second than the hub takes would lose some, and a ship would wait in vain.
+func TestManySmallBatchesAllArrive(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t).start()
+	s := w.worker(host1, "w1")
+	const n = 600
+	for i := 1; i <= n; i++ {
+		if _, err := s.Ship(t.Context(), messages.ShipBatch{Events: transitions(host1, i, 1)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if dropped := w.hub.Peers()[0].Dropped; dropped != 0 {
+		t.Errorf("%d dropped", dropped)
+	}
+}

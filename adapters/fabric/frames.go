@@ -105,6 +105,7 @@ type askFrame struct {
 // partFrame is a part of an answer, its data after it. The first has a status.
 type partFrame struct {
 	ID     uint64              `json:"id"`
+	N      uint64              `json:"n"` // from 0: a part that is missing breaks the answer
 	Status int                 `json:"status,omitempty"`
 	Header map[string][]string `json:"header,omitempty"`
 	End    bool                `json:"end,omitempty"`

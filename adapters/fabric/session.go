@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"golang.org/x/time/rate"
 
 	"github.com/decnet/decnet-fleetd/messages"
 )
@@ -23,7 +24,15 @@ const (
 	greetTimeout = 3 * time.Second // the hub's hello; as long as its own patience with a mute client
 	askEvery     = time.Second     // ping; two unanswered ones end the connection
 	ackQueue     = 16
-	downQueue    = 4096 // frames; the hub sends one for each it gets, and what consoles ask
+	ackTimeout   = 30 * time.Second // as long as DECNET's own writers may hold the hub's database
+	downQueue    = 4096             // frames; the hub sends one for each it gets, and what consoles ask
+)
+
+// A worker keeps below what the hub takes from it, frameRate with frameBurst: a frame over that would be lost.
+const (
+	partRate  = 500 // a second
+	batchRate = 300 // a second
+	paceBurst = 64  // of each
 )
 
 // session is one connection to the hub, from its dial to its end.
@@ -43,7 +52,7 @@ type session struct {
 // connect dials and logs in. What it returns has still to say hello.
 func (w *Worker) connect(ctx context.Context, m *material) (*session, error) {
 	s := &session{w: w, acks: make(chan ackFrame, ackQueue), hellos: make(chan hello, 1), byes: make(chan struct{}, 1)}
-	s.answers = answers{s: s, open: map[uint64]*reply{}}
+	s.answers = answers{s: s, open: map[uint64]*reply{}, pace: rate.NewLimiter(partRate, paceBurst)}
 	s.ctx, s.end = context.WithCancel(ctx)
 	d := &dialer{ctx: s.ctx, cfg: w.tlsConfig(m)}
 	nc, err := nats.Connect("tls://"+w.address,

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/decnet/decnet-fleetd/messages"
 )
@@ -100,11 +101,18 @@ func (w *Worker) exchange(ctx context.Context, p packed) (ackFrame, error) {
 	if s == nil {
 		return ackFrame{}, ErrAway
 	}
+	if err := w.pace.Wait(ctx); err != nil {
+		return ackFrame{}, err
+	}
 	if err := s.nc.Publish(upSubject(w.cfg.HostUUID, kindBatch), p.data); err != nil {
 		return ackFrame{}, fmt.Errorf("%w: %w", ErrAway, err)
 	}
+	late := time.NewTimer(ackTimeout)
+	defer late.Stop()
 	for {
 		select {
+		case <-late.C:
+			return ackFrame{}, fmt.Errorf("%w: no answer in %v", ErrAway, ackTimeout)
 		case a := <-s.acks:
 			if a.N != p.n {
 				continue // of a batch that nobody waits for any more

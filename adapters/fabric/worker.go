@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/decnet/decnet-fleetd/messages"
 )
 
@@ -22,9 +24,11 @@ type Worker struct {
 	live     atomic.Pointer[session] // nil: not connected
 	shipping chan struct{}           // one at a time
 	shipped  uint64                  // frames; under shipping
+	pace     *rate.Limiter           // of batches; under shipping
 
-	mu    sync.Mutex // one State callback at a time
-	state messages.LinkState
+	telling sync.Mutex // one State callback at a time
+	mu      sync.Mutex
+	state   messages.LinkState
 
 	end context.CancelFunc
 	wg  sync.WaitGroup
@@ -38,7 +42,7 @@ func Dial(cfg WorkerConfig) (*Worker, error) {
 		return nil, err
 	}
 	w := &Worker{cfg: cfg, address: address, instance: rand.Text(), shelf: shelf{files: cfg.Files},
-		shipping: make(chan struct{}, 1), state: messages.LinkState{Phase: messages.LinkConnecting, Hub: address}}
+		shipping: make(chan struct{}, 1), pace: rate.NewLimiter(batchRate, paceBurst), state: messages.LinkState{Phase: messages.LinkConnecting, Hub: address}}
 	w.state.Since.Time = cfg.Now()
 	ctx, end := context.WithCancel(context.Background())
 	w.end = end
@@ -194,6 +198,14 @@ func (w *Worker) failed(m *material, err error) messages.LinkPhase {
 
 // says tells of a state that differs from the last.
 func (w *Worker) says(p messages.LinkPhase, f *messages.Fault, more func(*messages.LinkState)) {
+	w.telling.Lock()
+	defer w.telling.Unlock()
+	if st, differs := w.moves(p, f, more); differs {
+		w.cfg.State(st)
+	}
+}
+
+func (w *Worker) moves(p messages.LinkPhase, f *messages.Fault, more func(*messages.LinkState)) (st messages.LinkState, differs bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	same := w.state.Phase == p && (f == nil) == (w.state.Fault == nil) && (f == nil || *f == *w.state.Fault)
@@ -204,7 +216,5 @@ func (w *Worker) says(p messages.LinkPhase, f *messages.Fault, more func(*messag
 	if more != nil {
 		more(&w.state)
 	}
-	if !same || p == messages.LinkConnected {
-		w.cfg.State(w.state)
-	}
+	return w.state, !same || p == messages.LinkConnected
 }
