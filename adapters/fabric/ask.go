@@ -1,7 +1,6 @@
 package fabric
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/decnet/decnet-fleetd/messages"
 )
@@ -34,84 +32,6 @@ var (
 	answerHeaders  = []string{"Allow", "Cache-Control", "Content-Disposition", "Content-Type", "Etag", "Retry-After"}
 	answerTypes    = []string{"application/json", "application/jsonl", "application/problem+json", "application/octet-stream", "text/event-stream", "text/plain"}
 )
-
-// calls are the requests of the hub to one worker that are not answered to the end.
-type calls struct {
-	mu   sync.Mutex
-	next uint64
-	open map[uint64]*call
-}
-
-type call struct {
-	parts chan part // never more than window in it, if the worker keeps to it
-	gone  chan struct{}
-	once  sync.Once
-	why   error // of gone
-}
-
-type part struct {
-	head partFrame
-	data []byte
-}
-
-func (c *call) end(why error) {
-	c.once.Do(func() {
-		c.why = why
-		close(c.gone)
-	})
-}
-
-func (cs *calls) begin() (uint64, *call, error) {
-	cs.mu.Lock()
-	defer cs.mu.Unlock()
-	if len(cs.open) >= maxCalls {
-		return 0, nil, fmt.Errorf("%w: %d requests to this host are open", ErrBusy, maxCalls)
-	}
-	if cs.open == nil {
-		cs.open = map[uint64]*call{}
-	}
-	cs.next++
-	c := &call{parts: make(chan part, window), gone: make(chan struct{})}
-	cs.open[cs.next] = c
-	return cs.next, c, nil
-}
-
-func (cs *calls) finish(id uint64) {
-	cs.mu.Lock()
-	defer cs.mu.Unlock()
-	delete(cs.open, id)
-}
-
-// fail ends all of them: the worker has gone.
-func (cs *calls) fail() {
-	cs.mu.Lock()
-	defer cs.mu.Unlock()
-	for id, c := range cs.open {
-		c.end(ErrAway)
-		delete(cs.open, id)
-	}
-}
-
-// part takes one frame of an answer. Those of calls that nobody waits for any more are passed over.
-func (cs *calls) part(b []byte) error {
-	head, data, err := split[partFrame](b)
-	if err != nil {
-		return err
-	}
-	cs.mu.Lock()
-	c := cs.open[head.ID]
-	cs.mu.Unlock()
-	if c == nil {
-		return nil
-	}
-	select {
-	case c.parts <- part{head, data}:
-		return nil
-	default:
-		c.end(fmt.Errorf("%w: more parts than were granted", errFrame))
-		return c.why
-	}
-}
 
 // Do asks a worker's console on behalf of a user. The path begins with /v1. The body of the answer is a stream: it must
 // be closed, ends when ctx does, and breaks with ErrAway when the worker goes.
@@ -207,75 +127,4 @@ func picked(from http.Header, names []string) map[string][]string {
 		}
 	}
 	return out
-}
-
-// answer is the body of a worker's answer.
-type answer struct {
-	l    *lane
-	id   uint64
-	c    *call
-	ctx  context.Context //nolint:containedctx // of the request; the body ends with it
-	rest bytes.Reader
-	read uint64 // parts
-	err  error  // after rest
-	once sync.Once
-}
-
-func (a *answer) next() (part, error) {
-	select { // what has come is read before the end is seen
-	case p := <-a.c.parts:
-		return p, nil
-	default:
-	}
-	select {
-	case p := <-a.c.parts:
-		return p, nil
-	case <-a.c.gone:
-		return part{}, a.c.why
-	case <-a.ctx.Done():
-		return part{}, a.ctx.Err()
-	}
-}
-
-func (a *answer) take(p part) {
-	a.rest.Reset(p.data)
-	a.read++
-	switch {
-	case p.head.N != a.read-1:
-		a.rest.Reset(nil)
-		a.err = errors.New("fabric: a part of the answer was lost")
-	case p.head.Broken != "":
-		a.err = errors.New("fabric: the answer broke off: " + quoted(p.head.Broken))
-	case p.head.End:
-		a.err = io.EOF
-	default:
-		a.l.say(kindFlow, flowFrame{ID: a.id, More: 1})
-	}
-}
-
-// Read implements io.Reader.
-func (a *answer) Read(b []byte) (int, error) {
-	for a.rest.Len() == 0 {
-		if a.err != nil {
-			return 0, a.err
-		}
-		p, err := a.next()
-		if err != nil {
-			a.err = err
-			return 0, err
-		}
-		a.take(p)
-	}
-	return a.rest.Read(b)
-}
-
-// Close implements io.Closer. The worker stops answering.
-func (a *answer) Close() error {
-	a.once.Do(func() {
-		a.l.calls.finish(a.id)
-		if !errors.Is(a.err, io.EOF) {
-			a.l.say(kindFlow, flowFrame{ID: a.id, Stop: true})
-		}
-	})
-	return nil
 }
