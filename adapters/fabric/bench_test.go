@@ -1,0 +1,141 @@
+package fabric
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/decnet/decnet-fleetd/messages"
+)
+
+// A worker that comes back with 10,000 transitions, each with its row: from the dial to the last acknowledgement.
+func BenchmarkCatchUp(b *testing.B) {
+	w := newWorld(b).start()
+	id := w.ca.issue(b, "w1")
+	w.enrol(host1, "w1", id)
+	all := transitions(host1, 1, 10000)
+	bytes := 0
+	for _, e := range all {
+		bytes += len(e.Payload) + sizeOf(e.Row)
+	}
+	for b.Loop() {
+		s := w.dial(w.config(host1, id))
+		s.becomes(messages.LinkConnected)
+		s.must(messages.ShipBatch{Events: all})
+		s.Close()
+	}
+	b.SetBytes(int64(bytes))
+	b.ReportMetric(10000*float64(b.N)/b.Elapsed().Seconds(), "transitions/s")
+}
+
+// From the kill -9 of a worker to the hub's callback.
+func BenchmarkDetectKill(b *testing.B) {
+	w := newWorld(b).start()
+	id := w.ca.issue(b, "w1")
+	w.enrol(host1, "w1", id)
+	c := child{Role: "worker", Listen: w.cfg.Listen, Files: id.Files, Host: host1}
+	var took []time.Duration
+	for i := 1; b.Loop(); i++ {
+		kill := c.spawn(b)
+		w.until("up", func() bool { return len(w.events) == 2*i-1 })
+		from := time.Now()
+		kill()
+		w.until("down", func() bool { return len(w.events) == 2*i })
+		took = append(took, time.Since(from))
+	}
+	b.ReportMetric(float64(slices.Max(took).Microseconds())/1000, "worst-ms")
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, "median-ms")
+}
+
+// From a cut that no side is told of to what each side does about it, and from its end to the connection.
+func BenchmarkSilentCut(b *testing.B) {
+	w := newWorld(b).start()
+	id := w.ca.issue(b, "w1")
+	w.enrol(host1, "w1", id)
+	p := newPipe(b, w.cfg.Listen)
+	cfg := w.config(host1, id)
+	cfg.Hub = "tls://" + p.address()
+	s := w.dial(cfg)
+	var worker, hub, back time.Duration
+	for i := 1; b.Loop(); i++ {
+		s.becomes(messages.LinkConnected)
+		w.until("up", func() bool { return len(w.events) == 2*i-1 })
+		from := time.Now()
+		p.cut(true)
+		s.becomes(messages.LinkAway)
+		worker = max(worker, time.Since(from))
+		w.until("down", func() bool { return len(w.events) == 2*i })
+		hub = max(hub, time.Since(from))
+		from = time.Now()
+		p.cut(false)
+		w.until("back", func() bool { return len(w.events) == 2*i+1 })
+		back = max(back, time.Since(from))
+	}
+	b.ReportMetric(worker.Seconds(), "worker-worst-s")
+	b.ReportMetric(hub.Seconds(), "hub-worst-s")
+	b.ReportMetric(back.Seconds(), "back-worst-s")
+}
+
+// What an idle worker costs on the wire: a beat a second, both sides' pings, TLS, and 52 bytes of IPv4 and TCP headers a
+// segment.
+func BenchmarkIdleWire(b *testing.B) {
+	w := newWorld(b).start()
+	id := w.ca.issue(b, "w1")
+	w.enrol(host1, "w1", id)
+	p := newPipe(b, w.cfg.Listen)
+	cfg := w.config(host1, id)
+	cfg.Hub = "tls://" + p.address()
+	s := w.dial(cfg)
+	s.becomes(messages.LinkConnected)
+	const seconds = 30
+	for b.Loop() {
+		in0, out0, seg0 := p.traffic()
+		for n := range uint64(seconds) {
+			if err := s.Beat(messages.Beat{N: n, At: messages.Moment{Time: time.Now()}, Deckies: 500}); err != nil {
+				b.Fatal(err)
+			}
+			time.Sleep(time.Second)
+		}
+		in, out, seg := p.traffic()
+		b.ReportMetric(float64(in-in0)/seconds, "up-B/s")
+		b.ReportMetric(float64(out-out0)/seconds, "down-B/s")
+		b.ReportMetric(float64(in-in0+out-out0+52*(seg-seg0))/seconds, "wire-B/s")
+	}
+}
+
+// A hundred workers, all away, from the hub's socket to the last one's hello.
+func BenchmarkHundredWorkersReturn(b *testing.B) {
+	w := newWorld(b)
+	var ids []identity
+	for i := range 100 {
+		id := w.ca.issue(b, "w")
+		ids = append(ids, id)
+		w.enrol(uuidOf(i), "", id)
+	}
+	w.start()
+	for i, id := range ids {
+		w.dial(w.config(uuidOf(i), id))
+	}
+	ups := func() (n int) {
+		for _, e := range w.events {
+			if e.Up {
+				n++
+			}
+		}
+		return n
+	}
+	w.until("all", func() bool { return ups() == 100 })
+	for b.Loop() {
+		b.StopTimer()
+		w.hub.Close()
+		time.Sleep(3 * time.Second)
+		w.note(func() { w.events = nil })
+		b.StartTimer()
+		w.start()
+		w.until("all", func() bool { return ups() == 100 })
+	}
+}
+
+func uuidOf(n int) string { return fmt.Sprintf("%08x-0000-4000-8000-000000000000", n) }
