@@ -56,6 +56,16 @@ type GetInspection struct {
 	Most int // decisions; 0 means 8
 }
 
+// GetMessages asks for the last messages a decky's actor has handled; the answer is a []HandledMessage, newest first. The
+// error is ErrUnknownTarget where no such actor lives.
+type GetMessages struct{ Name string }
+
+// HandledMessage is one of them: what was in it is not kept.
+type HandledMessage struct {
+	At   Moment `json:"at"`
+	Type string `json:"type"`
+}
+
 // GetPauses asks what is paused; the answer is a []Pause.
 type GetPauses struct{}
 

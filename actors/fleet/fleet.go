@@ -156,7 +156,7 @@ func (f *Fleet) asked(c *supervise.Ctx, msg any) {
 	case messages.DeckyRetired:
 		f.retire(c, m.Name)
 	case messages.DeckyCrashed:
-		f.crashed(m)
+		f.crashed(c, m)
 	case messages.AuditEvery:
 		f.auditEvery(c, m.Every)
 	case messages.PausesChanged:

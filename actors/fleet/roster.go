@@ -149,7 +149,7 @@ func (f *Fleet) recovered(name string) {
 }
 
 // crashed orders the row of a decky in quarantine to say so. The row's state stays: nothing is known against it.
-func (f *Fleet) crashed(d messages.DeckyCrashed) {
+func (f *Fleet) crashed(c *supervise.Ctx, d messages.DeckyCrashed) {
 	m := f.roll[d.Name]
 	if m == nil {
 		return
@@ -162,5 +162,5 @@ func (f *Fleet) crashed(d messages.DeckyCrashed) {
 	f.cfg.Store.Tell(messages.RowChange{Name: d.Name, Kind: messages.UpdateRow, Prev: state, State: messages.State(state),
 		SetLastError: true, LastError: "fleetd: quarantined: " + d.Reason, EventID: f.cfg.NewID(),
 		Transition: messages.Transition{HostUUID: f.cfg.HostUUID, Name: d.Name, State: state, Source: "fleet",
-			Transition: messages.TransitionQuarantined, Cause: "crash"}})
+			Transition: messages.TransitionQuarantined, Cause: "crash", ObservedAt: messages.Moment{Time: c.Now()}}})
 }

@@ -19,6 +19,7 @@ type mailbox struct {
 	closing bool   // takes no more messages, and stops when the last is handled
 	awake   bool   // a wake-up is under way or being served
 	hand    hand
+	recent  *recent // the last messages; nil: they are not remembered
 
 	in, done, lost, dropped, crashes, high int64
 
@@ -121,6 +122,9 @@ func (b *mailbox) lay(owner uint64) {
 func (b *mailbox) settle() {
 	if b.hand.letter {
 		b.done++
+		if b.recent != nil {
+			b.recent.note(b.hand)
+		}
 	}
 	b.hand = hand{}
 }

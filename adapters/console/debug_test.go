@@ -161,7 +161,7 @@ func TestEveryDocumentedOperationIsServedAsDocumented(t *testing.T) {
 	if err := json.Unmarshal([]byte(doc), &api); err != nil || api.OpenAPI != "3.1.0" || len(api.Paths) < 30 {
 		t.Fatalf("%v: %d paths", err, len(api.Paths))
 	}
-	fill := strings.NewReplacer("/actors/{pid}", "/actors/store/store", "{verb}", "pause", "{kind}", "heap", "/deckies/{id}", "/deckies/local:decky-01",
+	fill := strings.NewReplacer("/actors/{pid}", "/actors/store/store", "{verb}", "pause", "/bundle", "/bundle?seconds=1", "{kind}", "heap", "/deckies/{id}", "/deckies/local:decky-01",
 		"/crashes/{id}", "/crashes/1", "/taps/{id}", "/taps/1")
 	bodies := map[string]string{"/v1/actions/{verb}": `{"targets":["decky-01"]}`, "/v1/taps": `{"actor":"decky/*"}`, "/v1/deckies/{id}/actions/{verb}": `{}`, "/v1/reconcile": `{}`, "/v1/approve": `{"hash":"abc"}`}
 	// What ends a tap comes last.

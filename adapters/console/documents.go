@@ -88,6 +88,13 @@ type DecisionList struct {
 	Seq   int64               `json:"seq"`
 }
 
+// MessageList answers GET /v1/deckies/{id}/messages.
+type MessageList struct {
+	Envelope
+	Items []messages.HandledMessage `json:"items"` // newest first
+	Seq   int64                     `json:"seq"`
+}
+
 // ActionRequest is the body of an action. Targets and Filter are for /v1/actions/{verb} only.
 type ActionRequest struct {
 	DryRun  bool     `json:"dry_run,omitempty"`

@@ -66,6 +66,7 @@ type Query struct {
 	Target    string    // a pattern like that of deckies; "" for all
 	Name      string    // exactly this target, also as the id of an actor; "" for all
 	NotBefore time.Time // zero for all
+	topics    topics    // none for all
 }
 
 // Bounds of a page.
@@ -83,7 +84,7 @@ func (q Query) limit() int {
 
 func (q Query) selects(e messages.Event) bool {
 	return (q.Type == "" || q.Type == e.Type) && matches(q.Target, e.Target) && (q.Name == "" || q.names(e.Target)) &&
-		(q.NotBefore.IsZero() || !e.At.Before(q.NotBefore))
+		(q.NotBefore.IsZero() || !e.At.Before(q.NotBefore)) && q.topics.selects(e)
 }
 
 // names: events of the supervisor are about decky/NAME, all others about NAME.

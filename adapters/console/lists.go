@@ -269,6 +269,17 @@ func (s *Server) decisions(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+func (s *Server) messages(w http.ResponseWriter, r *http.Request) {
+	name, ok := s.nameOf(w, r)
+	if !ok {
+		return
+	}
+	if all, ok := asked[[]messages.HandledMessage](s, w, r, messages.GetMessages{Name: name}); ok {
+		whole(&all)
+		reply(w, MessageList{Envelope{API, "messages"}, all, s.cfg.Feed.Last()})
+	}
+}
+
 func (s *Server) timeline(w http.ResponseWriter, r *http.Request) {
 	name, ok := s.nameOf(w, r)
 	if !ok {
@@ -280,5 +291,5 @@ func (s *Server) timeline(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	q.Name, q.Target = name, ""
-	reply(w, s.cfg.Feed.Page(q))
+	replyTagged(w, r, s.cfg.Feed.Page(q))
 }

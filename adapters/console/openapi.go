@@ -26,7 +26,7 @@ func (s *Server) plain() []route {
 		{method: "GET", path: "/v1/deckies", says: "the deckies", query: []param{filterParam, sortParam, limitParam}, reply: DeckyList{}},
 		{method: "GET", path: "/v1/deckies/{id}", says: "one decky", reply: DeckyReply{}},
 		{method: "GET", path: "/v1/events", says: "a page of events", query: page, reply: EventList{}},
-		{method: "GET", path: "/v1/stream", says: "events as they happen; Last-Event-ID or since resumes; an event reset marks a gap", query: page, media: "text/event-stream"},
+		{method: "GET", path: "/v1/stream", says: "events as they happen; Last-Event-ID or since resumes; an event reset marks a gap", query: append([]param{{"topics", "only these: deckies, actors, sources, events, events:NAME, by commas"}}, page...), media: "text/event-stream"},
 		{method: "POST", path: "/v1/reconcile", says: "read every source again and wait for the end of the pass", body: PassRequest{}, reply: PassReply{}},
 		{method: "POST", path: "/v1/approve", says: "consent to a held set of deletions", body: ApproveRequest{}, reply: ApproveReply{}},
 	}

@@ -92,7 +92,7 @@ func (s *Server) deckies(w http.ResponseWriter, r *http.Request) {
 	for _, d := range items {
 		list.Items = append(list.Items, wholeDecky(d))
 	}
-	reply(w, list)
+	replyTagged(w, r, list)
 }
 
 func (s *Server) decky(w http.ResponseWriter, r *http.Request) {

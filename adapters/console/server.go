@@ -41,6 +41,7 @@ type Config struct {
 	Group   string // the socket's group; "" or one that does not exist leaves it
 	Backend Backend
 	Feed    *Feed
+	Version string           // of the program, for bundles
 	Node    string           // host id, for the header X-Decnet-Node
 	Now     func() time.Time // for deadlines
 	Spawn   func(func())     // starts a guarded goroutine; nil is a plain one
@@ -61,6 +62,7 @@ type Server struct {
 	sock    *unixsock.Listener
 	streams chan struct{}
 
+	mux      *http.ServeMux
 	refusals refusals
 	answers  answers
 	taps     taps
@@ -149,6 +151,7 @@ func (s *Server) unlink() {
 // handler checks what holds for every request before it is routed.
 func (s *Server) handler() http.Handler {
 	mux := s.routes()
+	s.mux = mux
 	pages := s.pages(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.admit(w, r, mux) }))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.allowWriting(w, writeWait)

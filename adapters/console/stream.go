@@ -19,7 +19,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 		refuseQuery(w, err)
 		return
 	}
-	reply(w, s.cfg.Feed.Page(q))
+	replyTagged(w, r, s.cfg.Feed.Page(q))
 }
 
 // readQuery reads ?since= &limit= &type= &target= &not_before=. Without since the page is the newest events.
@@ -65,6 +65,10 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
 	}
 	if err != nil {
 		refuseQuery(w, err)
+		return
+	}
+	if q.topics, err = parseTopics(r.URL.Query().Get("topics")); err != nil {
+		refuse(w, http.StatusBadRequest, BadRequest, err.Error(), "topics is a list of deckies, actors, sources, events, events:NAME")
 		return
 	}
 	if !s.enterStream(w) {

@@ -41,6 +41,8 @@ func (b backend) Ask(ctx context.Context, question any) (any, error) {
 		return b.n.inspect(ctx, q)
 	case messages.GetCrashes:
 		return b.n.crashes(q), nil
+	case messages.GetMessages:
+		return b.n.messages(q)
 	case messages.GetDeadLetters:
 		return b.n.deadLetters(), nil
 	case messages.GetConfig:

@@ -25,6 +25,7 @@ type demoOptions struct {
 	Docker  bool // real containers where an engine answers
 	Host    string
 	Out     io.Writer
+	Logs    *console.LogRing // the last lines of log, for the console
 }
 
 // runDemo runs a whole host in a directory of its own and takes everything away again at the end.
@@ -98,7 +99,7 @@ func (d *demo) run(ctx context.Context, stage engineStage) error {
 	if err := firstCheck(ctx, p.db, true, d.log); err != nil {
 		return err
 	}
-	host := &daemon{settings: s, feed: feed, log: d.log, asked: make(chan string, 1)}
+	host := &daemon{settings: s, feed: feed, log: d.log, asked: make(chan string, 1), logs: d.o.Logs}
 	told := make(chan struct{})
 	go func() {
 		defer close(told)

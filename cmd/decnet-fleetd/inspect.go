@@ -63,6 +63,19 @@ func (n *node) crashes(q messages.GetCrashes) []messages.CrashRecord {
 	return out
 }
 
+// messages gives the last messages a decky's actor has handled.
+func (n *node) messages(q messages.GetMessages) ([]messages.HandledMessage, error) {
+	r := n.sys.Find("decky", q.Name)
+	if r == nil {
+		return nil, messages.ErrUnknownTarget
+	}
+	out := []messages.HandledMessage{}
+	for _, h := range r.Recent() {
+		out = append(out, messages.HandledMessage{At: messages.Moment{Time: h.At}, Type: h.Type})
+	}
+	return out, nil
+}
+
 func (n *node) deadLetters() messages.DeadLetterList {
 	groups, total := n.sys.Letters()
 	l := messages.DeadLetterList{Items: make([]messages.DeadLetter, 0, len(groups)), Total: total}
@@ -76,8 +89,8 @@ func (n *node) deadLetters() messages.DeadLetterList {
 }
 
 func (n *node) config() []messages.Setting {
-	out := make([]messages.Setting, 0, len(n.settings))
-	for _, o := range n.settings {
+	out := make([]messages.Setting, 0, len(n.settings()))
+	for _, o := range n.settings() {
 		out = append(out, messages.Setting{Key: o.Key, Value: o.Value, Source: o.Source})
 	}
 	return out

@@ -69,6 +69,13 @@ func (r *reloader) reload() messages.ReloadReport {
 	return report
 }
 
+// inForce are the settings with their sources, as they are now.
+func (r *reloader) inForce() []config.Origin {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.origins
+}
+
 // apply puts what can be changed in force.
 func (r *reloader) apply(s config.Settings) {
 	if s.Interval != r.set.Interval && r.every != nil {

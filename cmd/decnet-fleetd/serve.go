@@ -169,7 +169,7 @@ func (d *daemon) servers(ctx context.Context, n *node) error {
 	if err != nil {
 		return err
 	}
-	control, err := console.Listen(ctx, console.Config{Path: d.settings.ControlSocket, Group: "decnet", Backend: backend{n}, Feed: d.feed, Now: time.Now,
+	control, err := console.Listen(ctx, console.Config{Path: d.settings.ControlSocket, Group: "decnet", Version: version, Backend: backend{n}, Feed: d.feed, Now: time.Now,
 		Node: d.settings.HostUUID, Log: d.log, Metrics: n.metrics.Handler(), Pages: faces,
 		Access: access(d.settings.Admins, d.log), UserName: userNames(), Audit: n.keep.auditor(), Taps: tapper{n.sys}, Logs: d.logs})
 	if err != nil {

@@ -121,6 +121,7 @@ func (d *daemon) reloadable(n *node) {
 		n.interval.Store(int64(every))
 		n.fleet.Tell(messages.AuditEvery{Every: every}) // one whose mailbox is full has it from its next start
 	}
+	n.settings = d.reloader.inForce
 	n.reload = func() messages.ReloadReport {
 		r := d.reloader.reload()
 		if len(r.Rejected) > 0 {

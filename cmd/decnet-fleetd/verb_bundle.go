@@ -1,12 +1,8 @@
 package main
 
 import (
-	"archive/tar"
 	"bytes"
-	"compress/gzip"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -19,81 +15,11 @@ import (
 	"github.com/decnet/decnet-fleetd/adapters/console"
 )
 
-// bundle is a support bundle that is being written: a tar.gz whose last file, the manifest, has the sums of all others.
-type bundle struct {
-	tar   *tar.Writer
-	now   time.Time
-	files []bundled
-}
-
-// bundled is one file of a bundle, as the manifest has it.
-type bundled struct {
-	Name   string `json:"name"`
-	Bytes  int    `json:"bytes"`
-	SHA256 string `json:"sha256,omitempty"`
-	Source string `json:"source"`
-	Error  string `json:"error,omitempty"` // why it is not there
-}
-
-// maxBundled bounds one file. Chosen: a list of 65,536 deckies has 40 MiB.
-const maxBundled = 64 << 20
-
-func (b *bundle) add(name, source string, raw []byte, err error) error {
-	e := bundled{Name: name, Source: source}
-	if err != nil {
-		e.Error = clip(err.Error(), maxLine)
-	}
-	if len(raw) == 0 && e.Error != "" {
-		b.files = append(b.files, e)
-		return nil
-	}
-	raw = raw[:min(len(raw), maxBundled)]
-	sum := sha256.Sum256(raw)
-	e.Bytes, e.SHA256 = len(raw), hex.EncodeToString(sum[:])
-	b.files = append(b.files, e)
-	return b.write(name, raw)
-}
-
-func (b *bundle) write(name string, raw []byte) error {
-	if err := b.tar.WriteHeader(&tar.Header{Name: "decnet-fleetd/" + name, Mode: 0o600, Size: int64(len(raw)), ModTime: b.now}); err != nil {
-		return fmt.Errorf("write the bundle: %w", err)
-	}
-	if _, err := b.tar.Write(raw); err != nil {
-		return fmt.Errorf("write the bundle: %w", err)
-	}
-	return nil
-}
-
-func (b *bundle) manifest() error {
-	raw, err := json.MarshalIndent(struct {
-		API     string    `json:"api"`
-		Kind    string    `json:"kind"`
-		Made    time.Time `json:"made"`
-		Version string    `json:"version"`
-		Files   []bundled `json:"files"`
-	}{console.API, "bundle", b.now.UTC(), version, b.files}, "", "  ")
-	if err != nil {
-		return err
-	}
-	return b.write("manifest.json", append(raw, '\n'))
-}
-
 func clip(text string, most int) string {
 	if len(text) <= most {
 		return text
 	}
 	return text[:most] + "…"
-}
-
-// wanted are the documents of a bundle: the file's name and where the API has it.
-func wanted(cpu time.Duration) [][2]string {
-	return [][2]string{
-		{"status.json", "/v1/status"}, {"config.json", "/v1/config"}, {"deckies.json", "/v1/deckies"}, {"actors.json", "/v1/actors"},
-		{"handlers.json", "/v1/handlers"}, {"events.json", "/v1/events?limit=4096"}, {"deadletters.json", "/v1/deadletters"}, {"pauses.json", "/v1/pauses"},
-		{"audit.json", "/v1/audit?limit=1000"}, {"runtime.json", "/v1/runtime"}, {"logs.json", "/v1/logs"}, {"metrics.txt", "/metrics"},
-		{"goroutines.json", "/v1/debug/goroutines"}, {"goroutine.pprof", "/v1/debug/pprof/goroutine"}, {"heap.pprof", "/v1/debug/pprof/heap"},
-		{"cpu.pprof", fmt.Sprintf("/v1/debug/pprof/cpu?seconds=%d", max(1, int(cpu.Seconds())))}, {"openapi.json", "/v1/openapi.json"},
-	}
 }
 
 // asides are what the host says of the unit. They are left out, with the reason, where the tool or the right is missing.
@@ -147,15 +73,14 @@ func (a *app) bundle(ctx context.Context, client *console.Client, cpu time.Durat
 }
 
 func (a *app) fill(ctx context.Context, client *console.Client, cpu time.Duration, to io.Writer) error {
-	z := gzip.NewWriter(to)
-	b := &bundle{tar: tar.NewWriter(z), now: time.Now()}
-	for _, w := range wanted(cpu) {
+	b := console.NewBundle(to, time.Now(), version)
+	for _, w := range console.BundleDocuments(cpu) {
 		var raw bytes.Buffer
 		_, err := client.Download(ctx, w[1], cpu, &raw)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if err := b.add(w[0], "GET "+w[1], raw.Bytes(), err); err != nil {
+		if err := b.Add(w[0], "GET "+w[1], raw.Bytes(), err); err != nil {
 			return err
 		}
 	}
@@ -167,21 +92,15 @@ func (a *app) fill(ctx context.Context, client *console.Client, cpu time.Duratio
 		//nolint:gosec // the commands are the constants above
 		out, err := exec.CommandContext(limited, x[1], x[2:]...).CombinedOutput()
 		cancel()
-		if err := b.add(x[0], x[1], redactText(out), err); err != nil {
+		if err := b.Add(x[0], x[1], redactText(out), err); err != nil {
 			return err
 		}
 	}
-	if err := b.manifest(); err != nil {
-		return err
-	}
-	if err := b.tar.Close(); err != nil {
-		return fmt.Errorf("write the bundle: %w", err)
-	}
-	return z.Close()
+	return b.Close()
 }
 
 // addCrashes adds every crash record whole: the list has them without their stacks.
-func addCrashes(ctx context.Context, client *console.Client, b *bundle) error {
+func addCrashes(ctx context.Context, client *console.Client, b *console.Bundle) error {
 	list, err := client.Crashes(ctx, "", console.Selection{})
 	var all []console.CrashReply
 	for _, x := range list.Items {
@@ -199,5 +118,5 @@ func addCrashes(ctx context.Context, client *console.Client, b *bundle) error {
 	if len(all) == 0 && err != nil {
 		raw = nil
 	}
-	return b.add("crashes.json", "GET /v1/crashes", raw, err)
+	return b.Add("crashes.json", "GET /v1/crashes", raw, err)
 }

@@ -1,7 +1,13 @@
 package main
 
 import (
+	"fmt"
+	"time"
+
+	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
+
+	"github.com/decnet/decnet-fleetd/adapters/console"
 )
 
 func (a *app) demoVerb() *cobra.Command {
@@ -25,10 +31,12 @@ func (a *app) demoVerb() *cobra.Command {
 				return err
 			}
 			quietLog(&s, origins)
-			log, err := a.logger(s, false)
+			o.Logs = console.NewLogRing(0, time.Now)
+			level, err := zerolog.ParseLevel(s.LogLevel)
 			if err != nil {
-				return err
+				return configFault(fmt.Errorf("log level %q: %w", s.LogLevel, err))
 			}
+			log := zerolog.New(demoLog{a.logs(s, false), o.Logs, level}).With().Timestamp().Logger().Level(min(level, zerolog.InfoLevel))
 			o.Host = a.given["docker-host"]
 			return runDemo(c.Context(), o, log)
 		},
@@ -38,4 +46,23 @@ func (a *app) demoVerb() *cobra.Command {
 	c.Flags().BoolVar(&idle, "idle", false, "do nothing until stopped")
 	_ = c.Flags().MarkHidden("idle") // the flag is there: it was just made
 	return c
+}
+
+// demoLog keeps more of the log for the console than it shows: the terminal belongs to the story.
+type demoLog struct {
+	shown *logs
+	kept  *console.LogRing
+	from  zerolog.Level // shown from this level on
+}
+
+// Write is WriteLevel for a line without a level.
+func (d demoLog) Write(p []byte) (int, error) { return d.WriteLevel(zerolog.NoLevel, p) }
+
+// WriteLevel keeps one line, and shows it where it matters.
+func (d demoLog) WriteLevel(level zerolog.Level, p []byte) (int, error) {
+	_, _ = d.kept.Write(tidyJSON(p)) // it never fails
+	if level < d.from {
+		return len(p), nil
+	}
+	return d.shown.WriteLevel(level, p)
 }

@@ -72,7 +72,7 @@ type node struct {
 	reload    func() messages.ReloadReport // nil: this process does not
 	sampler   *supervise.Ref
 	keep      *keeper
-	settings  []config.Origin
+	settings  func() []config.Origin // as they are now
 }
 
 // parts are the adapters and values a node is made of.
@@ -119,7 +119,7 @@ const (
 
 // assemble starts all actors. It connects to nothing: that is the sources' business.
 func assemble(p parts) (*node, error) {
-	n := &node{lease: &heldLease{Leases: sabotaged(p.leases(), p.stateDir), init: p.init}, fleetPost: &post{}, store: &post{}, board: p.board, metrics: p.metrics, keep: p.keep, settings: p.settings}
+	n := &node{lease: &heldLease{Leases: sabotaged(p.leases(), p.stateDir), init: p.init}, fleetPost: &post{}, store: &post{}, board: p.board, metrics: p.metrics, keep: p.keep, settings: func() []config.Origin { return p.settings }}
 	n.interval.Store(int64(p.interval))
 	viewPost, publisherPost, pulsePost := &post{}, &post{}, &post{}
 	crashPost := &post{}
@@ -229,7 +229,7 @@ func (n *node) children(p parts) func(name string) supervise.Spec {
 	shared.Policy.DryRun = p.dryRun
 	meter := p.meter("decky") // one for all of them
 	return func(name string) supervise.Spec {
-		return supervise.Spec{Kind: "decky", ID: name, Mailbox: 64, New: func() supervise.Receiver { return onMeter(decky.New(name, &shared), meter) }}
+		return supervise.Spec{Kind: "decky", ID: name, Mailbox: 64, Remember: true, New: func() supervise.Receiver { return onMeter(decky.New(name, &shared), meter) }}
 	}
 }
 

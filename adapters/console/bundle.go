@@ -1,0 +1,189 @@
+package console
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// Bundle is a support bundle that is being written: a tar.gz whose last file, the manifest, has the sums of all others.
+// Nothing but one file at a time is held in memory.
+type Bundle struct {
+	zip     *gzip.Writer
+	tar     *tar.Writer
+	now     time.Time
+	version string
+	files   []bundled
+}
+
+// bundled is one file of a bundle, as the manifest has it.
+type bundled struct {
+	Name   string `json:"name"`
+	Bytes  int    `json:"bytes"`
+	SHA256 string `json:"sha256,omitempty"`
+	Source string `json:"source"`
+	Error  string `json:"error,omitempty"` // why it is not there
+}
+
+// Bounds of a file and of a reason in the manifest. Chosen: a list of 65,536 deckies has 40 MiB.
+const (
+	maxBundled = 64 << 20
+	maxWhy     = 4096
+)
+
+// NewBundle begins one. now is the time its files get, version that of the program.
+func NewBundle(to io.Writer, now time.Time, version string) *Bundle {
+	z := gzip.NewWriter(to)
+	return &Bundle{zip: z, tar: tar.NewWriter(z), now: now, version: version}
+}
+
+// Add adds a file, or where err is set and nothing was got, the reason why it is missing.
+func (b *Bundle) Add(name, source string, raw []byte, err error) error {
+	e := bundled{Name: name, Source: source}
+	if err != nil {
+		e.Error = clipped(err.Error(), maxWhy)
+	}
+	if len(raw) == 0 && e.Error != "" {
+		b.files = append(b.files, e)
+		return nil
+	}
+	raw = raw[:min(len(raw), maxBundled)]
+	sum := sha256.Sum256(raw)
+	e.Bytes, e.SHA256 = len(raw), hex.EncodeToString(sum[:])
+	b.files = append(b.files, e)
+	return b.write(name, raw)
+}
+
+func (b *Bundle) write(name string, raw []byte) error {
+	if err := b.tar.WriteHeader(&tar.Header{Name: "decnet-fleetd/" + name, Mode: 0o600, Size: int64(len(raw)), ModTime: b.now}); err != nil {
+		return fmt.Errorf("write the bundle: %w", err)
+	}
+	if _, err := b.tar.Write(raw); err != nil {
+		return fmt.Errorf("write the bundle: %w", err)
+	}
+	return nil
+}
+
+// Close writes the manifest and ends the bundle.
+func (b *Bundle) Close() error {
+	raw, err := json.MarshalIndent(struct {
+		API     string    `json:"api"`
+		Kind    string    `json:"kind"`
+		Made    time.Time `json:"made"`
+		Version string    `json:"version"`
+		Files   []bundled `json:"files"`
+	}{API, "bundle", b.now.UTC(), b.version, b.files}, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := b.write("manifest.json", append(raw, '\n')); err != nil {
+		return err
+	}
+	if err := b.tar.Close(); err != nil {
+		return fmt.Errorf("write the bundle: %w", err)
+	}
+	return b.zip.Close()
+}
+
+// BundleDocuments are the documents of a bundle but for the crashes: the file's name and where the API has it.
+func BundleDocuments(cpu time.Duration) [][2]string {
+	return [][2]string{
+		{"status.json", "/v1/status"}, {"config.json", "/v1/config"}, {"deckies.json", "/v1/deckies"}, {"actors.json", "/v1/actors"},
+		{"handlers.json", "/v1/handlers"}, {"events.json", "/v1/events?limit=4096"}, {"deadletters.json", "/v1/deadletters"}, {"pauses.json", "/v1/pauses"},
+		{"audit.json", "/v1/audit?limit=1000"}, {"runtime.json", "/v1/runtime"}, {"logs.json", "/v1/logs"}, {"metrics.txt", "/metrics"},
+		{"goroutines.json", "/v1/debug/goroutines"}, {"goroutine.pprof", "/v1/debug/pprof/goroutine"}, {"heap.pprof", "/v1/debug/pprof/heap"},
+		{"cpu.pprof", fmt.Sprintf("/v1/debug/pprof/cpu?seconds=%d", max(1, int(cpu.Seconds())))}, {"openapi.json", "/v1/openapi.json"},
+	}
+}
+
+// bundle serves GET /v1/debug/bundle: what the verb makes, without what only the host knows: journal and unit.
+func (s *Server) bundle(w http.ResponseWriter, r *http.Request) {
+	seconds := profileSeconds
+	if text := r.URL.Query().Get("seconds"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 || n > maxProfile {
+			refuse(w, http.StatusBadRequest, BadRequest, "seconds is "+strconv.Quote(clipped(text, 64))+", must be from 1 to 60", "")
+			return
+		}
+		seconds = n
+	}
+	d := time.Duration(seconds) * time.Second
+	w.Header().Set("Content-Type", "application/gzip")
+	w.Header().Set("Content-Disposition", `attachment; filename="decnet-fleetd-`+s.cfg.Now().UTC().Format("20060102T150405Z")+`.tar.gz"`)
+	if r.Method == http.MethodHead {
+		return
+	}
+	b := NewBundle(w, s.cfg.Now(), s.cfg.Version)
+	for _, doc := range BundleDocuments(d) {
+		raw, err := s.own(r.Context(), doc[1])
+		s.allowWriting(w, d+writeWait)
+		if r.Context().Err() != nil || b.Add(doc[0], "GET "+doc[1], raw, err) != nil {
+			return // the reader has gone: what it has is cut, and no tar.gz
+		}
+	}
+	raw, err := s.wholeCrashes(r.Context())
+	if b.Add("crashes.json", "GET /v1/crashes", raw, err) == nil {
+		_ = b.Close() // an error means that the reader has gone
+	}
+}
+
+// wholeCrashes is every crash record with its stack: the list has them without.
+func (s *Server) wholeCrashes(ctx context.Context) ([]byte, error) {
+	raw, err := s.own(ctx, "/v1/crashes")
+	if err != nil {
+		return nil, err
+	}
+	var list CrashList
+	if err := json.Unmarshal(raw, &list); err != nil {
+		return nil, err
+	}
+	all := make([]json.RawMessage, 0, len(list.Items))
+	for _, x := range list.Items {
+		if one, err := s.own(ctx, fmt.Sprintf("/v1/crashes/%d", x.ID)); err == nil { // one that was forgotten meanwhile is missing
+			all = append(all, one)
+		}
+	}
+	return json.Marshal(all)
+}
+
+// own asks the API in process, as whoever ctx says asks.
+func (s *Server) own(ctx context.Context, path string) ([]byte, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://localhost"+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	got := kept{header: http.Header{}, status: http.StatusOK}
+	s.mux.ServeHTTP(&got, r)
+	if got.status != http.StatusOK {
+		var p problem
+		_ = json.Unmarshal(got.body.Bytes(), &p) // without one the status has to do
+		return nil, errors.New(strconv.Itoa(got.status) + " " + p.Detail)
+	}
+	return got.body.Bytes(), nil
+}
+
+// kept is an answer in memory.
+type kept struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+// Header implements http.ResponseWriter.
+func (k *kept) Header() http.Header { return k.header }
+
+// WriteHeader implements http.ResponseWriter.
+func (k *kept) WriteHeader(status int) { k.status = status }
+
+// Write implements http.ResponseWriter.
+func (k *kept) Write(p []byte) (int, error) { return k.body.Write(p) }
