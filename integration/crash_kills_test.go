@@ -5,10 +5,15 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"github.com/decnet/decnet-fleetd/integration/faultproxy"
 )
 
 // kills is how many deaths in a row the short form has. IT_KILLS sets another number: `make soak KILLS=300`.
 const kills = 20
+
+// moods are what the bus is like in one life: mostly well, or taking nothing, or slow.
+var moods = []faultproxy.Faults{{}, {}, {ToServer: faultproxy.Fault{Hang: true}}, {ToClient: faultproxy.Fault{Delay: 100 * time.Millisecond}}}
 
 // TestKilledInARowAtRandomMomentsLosesNothing: no rest between two deaths, so that a successor dies in the middle of what
 // its predecessor left undone.
@@ -23,11 +28,14 @@ func TestKilledInARowAtRandomMomentsLosesNothing(t *testing.T) {
 	onEveryDBMS(t, func(t *testing.T, d *dbms) {
 		began := time.Now()
 		v := newVictim(t, d, seed)
+		v.way = onSocket(t, v, "bus.sock", wholeFrames).proxy
 		for range n {
+			v.way.Set(moods[v.rand.IntN(len(moods))])
 			v.again()
 			v.liveFor(time.Duration(50+v.rand.IntN(1500)) * time.Millisecond)
 			v.kill9()
 		}
+		v.way.Set(faultproxy.Faults{})
 		v.again()
 		counts := v.judged(2*soon, "after the last death")
 		eventually(t, soon, func() error { return unless(v.waiting() == 0, "%d transitions wait for ever", v.waiting()) })

@@ -4,10 +4,13 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/decnet/decnet-fleetd/integration/faultproxy"
 )
 
 // seeds is how many histories each step dies in, on each database. IT_CRASH_SEEDS sets another number for a long run.
@@ -57,6 +60,7 @@ func dieEverywhere(t *testing.T, d *dbms, seed uint64, binary string) {
 	orders := shortDir(t, "") + "/die"
 	t.Cleanup(func() { _ = os.RemoveAll(strings.TrimSuffix(orders, "/die")) })
 	v := newVictim(t, d, seed, "/usr/bin/env", "FLEETD_CRASH_FILE="+orders, binary)
+	v.way = onSocket(t, v, "bus.sock", wholeFrames).proxy
 	v.again()
 	v.judged(soon, "before any death")
 	all := steps(t)
@@ -81,9 +85,9 @@ func (v *victim) dieAt(orders, step string) {
 	} else {
 		order += strings.Repeat(".", v.rand.IntN(2))
 	}
-	goOn := func() {}
-	if step == "echoed" || step == "deleting" || step == "deleted" {
-		order = step // at the first acknowledgement of many
+	piled, goOn := slices.Contains([]string{"echoed", "deleting", "deleted"}, step), func() {}
+	if piled {
+		order = step // at the first acknowledgement of many; nothing newer may be acknowledged with it
 		goOn = v.pileUp()
 	}
 	must(v.t, os.WriteFile(orders, []byte(order), 0o600))
@@ -95,7 +99,9 @@ func (v *victim) dieAt(orders, step string) {
 	defer tick.Stop()
 	defer limit.Stop()
 	for v.daemon.alive() {
-		v.disturb()
+		if !piled {
+			v.disturb()
+		}
 		if step == "file-read" {
 			v.toggle()
 		}
@@ -110,4 +116,5 @@ func (v *victim) dieAt(orders, step string) {
 		v.t.Fatalf("at step %q the daemon ended with %d, not by a kill\n%s", order, code, v.daemon.tail())
 	}
 	must(v.t, os.Remove(orders))
+	v.way.Set(faultproxy.Faults{})
 }

@@ -10,11 +10,11 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/decnet/decnet-fleetd/adapters/dockersim"
+	"github.com/decnet/decnet-fleetd/integration/faultproxy"
 	"github.com/decnet/decnet-fleetd/integration/history"
 )
 
@@ -29,7 +29,8 @@ type victim struct {
 	all     []entry
 	absent  int // index of the decky that is not declared; -1 is none
 	others  map[string]string
-	fixed   bool // the file stays as it is: a daemon that lives long holds more than three deletions a minute back
+	way     *faultproxy.Proxy // to the bus, for whom a bad one is wanted; nil: it is straight
+	fixed   bool              // the file stays as it is: a daemon that lives long holds more than three deletions a minute back
 }
 
 // newVictim makes a stage of twelve deckies on a simulated engine, one of them undeclared from time to time, beside a row of
@@ -95,14 +96,12 @@ func (v *victim) flip(name string) {
 	v.up[name] = !v.up[name]
 }
 
-// pileUp lets one decky change while the bus stands still, until its transitions wait one behind the other: what is deleted
-// beyond the acknowledged ones is then something that nobody was told. A decky commits once a second. What it returns lets the
-// bus go on.
+// pileUp lets one decky change while the bus takes nothing, until its transitions wait one behind the other. What it returns lets
+// the bus go on, so slowly that an acknowledgement reaches the outbox before the next one comes: what is deleted beyond the
+// acknowledged ones is then something that nobody was told. A decky commits once a second.
 func (v *victim) pileUp() (goOn func()) {
 	v.t.Helper()
-	v.bus.signal(v.t, syscall.SIGSTOP)
-	goOn = func() { v.bus.signal(v.t, syscall.SIGCONT) }
-	v.t.Cleanup(goOn) // where the test ends before
+	v.way.Set(faultproxy.Faults{ToServer: faultproxy.Fault{Hang: true}})
 	name := v.names[v.rand.IntN(len(v.names))]
 	if v.absent >= 0 {
 		v.toggle()
@@ -111,7 +110,7 @@ func (v *victim) pileUp() (goOn func()) {
 		v.flip(name)
 		return unless(v.waitingOf(name) >= 4, "only %d transitions of %s wait", v.waitingOf(name), name)
 	})
-	return goOn
+	return func() { v.way.Set(faultproxy.Faults{ToClient: faultproxy.Fault{Delay: 150 * time.Millisecond}}) }
 }
 
 // toggle takes a decky out of the file, or puts the missing one back.

@@ -33,8 +33,13 @@ func TestPendingIsInTheOrderOfCommits(t *testing.T) {
 		if page, err := w.db.Pending(t.Context(), want[0].ID, 2); err != nil || !reflect.DeepEqual(page, want[1:3]) {
 			t.Errorf("page %+v (%v)", page, err)
 		}
-		if err := w.db.Acknowledge(t.Context(), []int64{want[1].ID, want[0].ID, 4711}); err != nil {
-			t.Fatal(err)
+		for _, done := range [][]int64{{want[1].ID, want[0].ID}, {4711}} {
+			if err := w.db.Acknowledge(t.Context(), done); err != nil {
+				t.Fatal(err)
+			}
+			if left, err := w.db.Pending(t.Context(), 0, 10); err != nil || !reflect.DeepEqual(left, want[2:]) {
+				t.Errorf("acknowledged %v, left are %+v (%v)", done, left, err)
+			}
 		}
 		if n, err := w.db.Depth(t.Context()); err != nil || n != 2 {
 			t.Errorf("depth %d (%v)", n, err)
