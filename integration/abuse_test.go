@@ -23,7 +23,7 @@ func TestEventsThatWereLostAreFoundByTheListAndCounted(t *testing.T) {
 	before := s.scrape()
 	sim.SetFaults(dockersim.Faults{DropEvents: true})
 	must(t, sim.Kill("d1-ssh"))
-	s.reaches("d1", "failed", soon) // no list is further away than 28 s
+	s.reaches("d1", "failed", soon)                                                                      // no list is further away than 28 s
 	eventually(t, soon, func() error { return grew(before, s.scrape(), "relist_drift_found_total", 1) }) // told with the next report
 	s.consistent("d1", "d2")
 }
