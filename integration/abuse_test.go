@@ -1,0 +1,177 @@
+package integration
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/decnet/decnet-fleetd/adapters/dockersim"
+	"github.com/decnet/decnet-fleetd/integration/skew"
+)
+
+// TestEventsThatWereLostAreFoundByTheListAndCounted: the engine tells nothing of a death; the next list finds it, and the
+// counter says that there was a gap.
+func TestEventsThatWereLostAreFoundByTheListAndCounted(t *testing.T) {
+	t.Parallel()
+	s, sim := running(t, &onSQLite, "d1", "d2")
+	before := s.scrape()
+	sim.SetFaults(dockersim.Faults{DropEvents: true})
+	must(t, sim.Kill("d1-ssh"))
+	s.reaches("d1", "failed", soon)                                                                      // no list is further away than 28 s
+	eventually(t, soon, func() error { return grew(before, s.scrape(), "relist_drift_found_total", 1) }) // told with the next report
+	s.consistent("d1", "d2")
+}
+
+// TestMoreEventsThanAnEngineRemembersEndInTheTruth: while the stream is cut far more happens than the 256 events that it
+// replays without a word; the list decides.
+func TestMoreEventsThanAnEngineRemembersEndInTheTruth(t *testing.T) {
+	t.Parallel()
+	s, sim := running(t, &onSQLite, "d1", "d2")
+	for range 3 {
+		must(t, sim.Kill("d1-ssh")) // the oldest: pushed out of the memory by what follows
+		sim.CutStreams()
+		for range 400 {
+			must(t, sim.Flip("d2-ssh"))
+		}
+		s.reaches("d1", "failed", prompt)
+		s.reaches("d2", "running", soon)
+		must(t, sim.Start("d1-ssh"))
+		s.reaches("d1", "running", prompt)
+	}
+	s.consistent("d1", "d2")
+}
+
+// TestFlappingIsToldAtOnceAndThenOnceASecond: ten changes a second for five seconds.
+func TestFlappingIsToldAtOnceAndThenOnceASecond(t *testing.T) {
+	t.Parallel()
+	s, sim := running(t, &onSQLite, "d1")
+	before, began := s.told("d1"), time.Now()
+	for range 51 { // ends dead
+		must(t, sim.Flip("d1-ssh"))
+		s.gap(100 * time.Millisecond)
+	}
+	s.reaches("d1", "failed", prompt)
+	told, seconds := s.told("d1")-before, int(time.Since(began).Seconds())
+	if told < 3 || told > seconds+2 {
+		t.Errorf("%d events of 51 changes within %d s", told, seconds)
+	}
+	swallowed := 0
+	for _, e := range s.sub.states(t, "d1") {
+		if strings.Contains(string(e.raw), `"coalesced":`) {
+			swallowed++
+		}
+	}
+	if swallowed == 0 {
+		t.Errorf("no event says that changes were swallowed%s", s.published())
+	}
+	s.consistent("d1")
+}
+
+// TestAForgedStateEventIsNoTruth: any client of the bus can say what it likes of a decky.
+func TestAForgedStateEventIsNoTruth(t *testing.T) {
+	t.Parallel()
+	s, sim := running(t, &onSQLite, "d1")
+	row, _ := s.db.row(t, "d1")
+	for rev := range 20 {
+		publish(t, s.path("bus.sock"), "decky.local:d1.state", "state", fmt.Sprintf(`{"host_uuid":"local","name":"d1","state":"failed",`+
+			`"transition":"state_changed","source":"fleet","previous_state":"running","rev":%d,"event_id":"%032d"}`, rev, rev))
+	}
+	throughout(t, calm, func() error {
+		now, _ := s.db.row(t, "d1")
+		return unless(now == row, "the row became %v", now)
+	})
+	must(t, sim.Kill("d1-ssh"))
+	eventually(t, prompt, func() error { return s.db.state(t, "d1", "failed") })
+	eventually(t, soon, func() error { return unless(s.outbox() == 0, "%d transitions wait for ever", s.outbox()) })
+}
+
+// outbox is how many transitions wait.
+func (s *stage) outbox() (n int) {
+	s.t.Helper()
+	must(s.t, s.db.sql.QueryRowContext(s.t.Context(), "SELECT COUNT(*) FROM fleetd_outbox").Scan(&n))
+	return n
+}
+
+// TestAHundredSignalsAreOneReloadAndOneEnd: a hundred HUP among changes lose nothing, a hundred TERM end it once, with 0.
+func TestAHundredSignalsAreOneReloadAndOneEnd(t *testing.T) {
+	t.Parallel()
+	s, sim := running(t, &onSQLite, "d1")
+	for range 100 {
+		s.daemon.signal(t, syscall.SIGHUP)
+		must(t, sim.Flip("d1-ssh"))
+	}
+	must(t, sim.Kill("d1-ssh"))
+	s.reaches("d1", "failed", soon)
+	must(t, sim.Start("d1-ssh"))
+	for range 100 {
+		s.daemon.signal(t, syscall.SIGTERM)
+	}
+	if code := s.daemon.exit(t, soon); code != 0 {
+		t.Errorf("exit code %d\n%s", code, s.daemon.tail())
+	}
+	s.start()
+	s.reaches("d1", "running", soon)
+	s.consistent("d1")
+}
+
+// jumping builds the product with a clock that can be set, once.
+var jumping = sync.OnceValues(func() (string, error) {
+	path := filepath.Join(services["IT_DIR"], "bin", "decnet-fleetd-clock")
+	return path, skew.Build(context.Background(), "..", path)
+})
+
+// TestAClockThatJumpsChangesNothing: ten years ahead and back, and a night; timers, lease, limits and deliveries go on.
+func TestAClockThatJumpsChangesNothing(t *testing.T) {
+	t.Parallel()
+	need(t, "IT_DIR")
+	binary, err := jumping()
+	must(t, err)
+	s, sim := prepared(t, &onSQLite, "d1", "d2")
+	must(t, skew.Set(s.path("clock"), 0))
+	must(t, os.MkdirAll(s.path("state"), 0o700))
+	s.daemon = launch(t, s.path("daemon.log"), "/usr/bin/env", append([]string{skew.Env + "=" + s.path("clock"), binary, "serve"}, s.flags()...)...)
+	t.Cleanup(func() { s.daemon.end(t); s.daemon.scars(t) })
+	s.reaches("d1", "running", soon)
+	s.reaches("d2", "running", soon)
+	for _, by := range []time.Duration{10 * 365 * 24 * time.Hour, -10 * 365 * 24 * time.Hour, 8 * time.Hour, 0} {
+		must(t, skew.Set(s.path("clock"), by))
+		must(t, sim.Kill("d1-ssh"))
+		s.reaches("d1", "failed", prompt)
+		must(t, sim.Start("d1-ssh"))
+		s.reaches("d1", "running", prompt)
+	}
+	if owners := strings.Count(s.daemon.tail(), "this process owns the host's rows"); owners != 1 {
+		t.Errorf("the lease was taken %d times", owners)
+	}
+	s.consistent("d1", "d2")
+}
+
+// TestWithoutDescriptorsNothingIsTornDown: the process may open no more files; what it cannot ask it does not know.
+func TestWithoutDescriptorsNothingIsTornDown(t *testing.T) {
+	t.Parallel()
+	s, sim := running(t, &onSQLite, "d1")
+	all, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", s.daemon.cmd.Process.Pid))
+	must(t, err)
+	limit(t, s.daemon, uint64(len(all))) //nolint:gosec // a small number
+	sim.CutStreams()
+	throughout(t, 7*time.Second, func() error { return s.db.state(t, "d1", "running") })
+	limit(t, s.daemon, 1024)
+	must(t, sim.Kill("d1-ssh"))
+	s.reaches("d1", "failed", soon)
+	s.consistent("d1")
+}
+
+// limit sets how many descriptors a running process may have.
+func limit(t *testing.T, p *process, n uint64) {
+	t.Helper()
+	out, code := output(t.Context(), t, "/usr/bin/prlimit", fmt.Sprintf("--pid=%d", p.cmd.Process.Pid), fmt.Sprintf("--nofile=%d:1024", n))
+	if code != 0 {
+		t.Fatalf("prlimit: %s", out)
+	}
+}
