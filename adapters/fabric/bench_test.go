@@ -2,9 +2,12 @@ package fabric
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/decnet/decnet-fleetd/messages"
 )
@@ -139,3 +142,82 @@ func BenchmarkHundredWorkersReturn(b *testing.B) {
 }
 
 func uuidOf(n int) string { return fmt.Sprintf("%08x-0000-4000-8000-000000000000", n) }
+
+// While one worker catches up with 10,000 transitions, another ships one at a time: how long the second waits.
+func BenchmarkCatchUpBesideAnother(b *testing.B) {
+	w := newWorld(b).start()
+	big, small := w.worker(host1, "w1"), w.worker(host2, "w2")
+	all := transitions(host1, 1, 10000)
+	var waits []time.Duration
+	n := 0
+	for b.Loop() {
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			big.must(messages.ShipBatch{Events: all})
+		}()
+		for busy := true; busy; {
+			n++
+			from := time.Now()
+			small.must(messages.ShipBatch{Events: transitions(host2, n, 1)})
+			waits = append(waits, time.Since(from))
+			select {
+			case <-done:
+				busy = false
+			case <-time.After(5 * time.Millisecond):
+			}
+		}
+	}
+	slices.Sort(waits)
+	b.ReportMetric(float64(waits[len(waits)/2].Microseconds())/1000, "other-median-ms")
+	b.ReportMetric(float64(waits[len(waits)*99/100].Microseconds())/1000, "other-p99-ms")
+}
+
+// A hundred idle workers with a beat a second: processor time of hub and workers together, and the hub's memory.
+func BenchmarkHundredIdle(b *testing.B) {
+	w := newWorld(b)
+	var ids []identity
+	for i := range 100 {
+		ids = append(ids, w.ca.issue(b, "w"))
+		w.enrol(uuidOf(i), "", ids[i])
+	}
+	before := heap()
+	w.start()
+	b.ReportMetric(float64(heap()-before)/100/1024, "hub-KiB/worker")
+	var all []*station
+	for i, id := range ids {
+		all = append(all, w.dial(w.config(uuidOf(i), id)))
+	}
+	for _, s := range all {
+		s.becomes(messages.LinkConnected)
+	}
+	const seconds = 20
+	for b.Loop() {
+		from := processor(b)
+		for n := range uint64(seconds) {
+			for _, s := range all {
+				if err := s.Beat(messages.Beat{N: n, At: messages.Moment{Time: time.Now()}, Deckies: 500}); err != nil {
+					b.Fatal(err)
+				}
+			}
+			time.Sleep(time.Second)
+		}
+		b.ReportMetric((processor(b)-from).Seconds()/seconds*100, "%-of-a-core")
+	}
+}
+
+func heap() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapInuse + m.StackInuse)
+}
+
+func processor(b *testing.B) time.Duration {
+	b.Helper()
+	var u unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}

@@ -44,12 +44,12 @@ func (d *dialer) Dial(network, address string) (net.Conn, error) {
 }
 
 func (d *dialer) dial(network, address string) (*wire, error) {
-	ctx, cancel := context.WithTimeout(d.ctx, dialTimeout)
-	defer cancel()
-	raw, err := (&net.Dialer{}).DialContext(ctx, network, address)
+	raw, err := (&net.Dialer{Timeout: connectTimeout}).DialContext(d.ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
+	ctx, cancel := context.WithTimeout(d.ctx, dialTimeout)
+	defer cancel()
 	c := tls.Client(raw, d.cfg)
 	if err := c.HandshakeContext(ctx); err != nil {
 		_ = raw.Close() // the handshake's error says why

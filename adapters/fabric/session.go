@@ -17,12 +17,15 @@ import (
 
 // Values of a worker's connection. Source: measured; with them a cut link is noticed in 2 to 3 s.
 const (
-	dialTimeout  = 2 * time.Second
-	greetTimeout = 3 * time.Second // the hub's hello; as long as its own patience with a mute client
-	askEvery     = time.Second     // ping; two unanswered ones end the connection
-	ackQueue     = 16
-	ackTimeout   = 30 * time.Second // as long as DECNET's own writers may hold the hub's database
-	downQueue    = 4096             // frames; the hub sends one for each it gets, and what consoles ask
+	// connectTimeout has room for one repeated SYN, which Linux sends after a second. Together with retryMax it keeps a
+	// worker from being away for more than two seconds after its link is back.
+	connectTimeout = 1500 * time.Millisecond
+	dialTimeout    = 2 * time.Second
+	greetTimeout   = 3 * time.Second // the hub's hello; as long as its own patience with a mute client
+	askEvery       = time.Second     // ping; two unanswered ones end the connection
+	ackQueue       = 16
+	ackTimeout     = 30 * time.Second // as long as DECNET's own writers may hold the hub's database
+	downQueue      = 4096             // frames; the hub sends one for each it gets, and what consoles ask
 )
 
 // A worker keeps below what the hub takes from it, frameRate with frameBurst: a frame over that would be lost.
