@@ -80,8 +80,10 @@ type Inspection struct {
 	Timeline  []Event       `json:"timeline"`  // its transitions, newest first
 	Actor     ActorStatus   `json:"actor"`
 	Crashes   []CrashRecord `json:"crashes"`
-	Paused    *Pause        `json:"paused,omitempty"`
-	StaleFor  float64       `json:"stale_seconds,omitempty"` // the actor is stuck: what is shown is that old
+	// Messages are the last its actor handled, newest first: types and times.
+	Messages []HandledMessage `json:"messages"`
+	Paused   *Pause           `json:"paused,omitempty"`
+	StaleFor float64          `json:"stale_seconds,omitempty"` // the actor is stuck: what is shown is that old
 }
 
 // Pause says that the rows of a decky, or of the whole host, are not written until somebody resumes them.

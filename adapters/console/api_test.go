@@ -74,6 +74,8 @@ func (c *crew) Ask(ctx context.Context, question any) (any, error) {
 			{Target: "decky/b", Type: "x", Why: "full", Count: 3}}}, nil
 	case messages.GetPauses:
 		return []messages.Pause{{Target: "*", By: "alice"}}, nil
+	case messages.GetMessages:
+		return []messages.HandledMessage{{Type: "messages.FactsTold"}}, nil
 	case messages.GetConfig:
 		return []messages.Setting{{Key: "database", Value: "mysql://u:***@h/d"}}, nil
 	case messages.GetInspection:

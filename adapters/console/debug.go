@@ -42,6 +42,10 @@ func (s *Server) pprof(w http.ResponseWriter, r *http.Request) {
 		}
 		seconds = n
 	}
+	w.Header().Set("Content-Type", "application/octet-stream")
+	if r.Method == http.MethodHead { // a profile costs seconds, and nobody would see it
+		return
+	}
 	select {
 	case s.profiler <- struct{}{}:
 		defer func() { <-s.profiler }()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
 	"slices"
 	"strconv"
@@ -70,6 +71,9 @@ func ParseFilter(text string) (Filter, error) {
 func parseTerm(text string) (t term, rest string, err error) {
 	if t.not = strings.HasPrefix(text, "!"); t.not {
 		text = text[1:]
+		if text == "" || strings.ContainsAny(text[:1], "! \t,") { // it would select everything, and filters choose what is acted on
+			return t, "", errors.New("a term is missing after !")
+		}
 	}
 	if n := fieldLength(text); n > 0 {
 		t.field = text[:n]
@@ -83,7 +87,7 @@ func parseTerm(text string) (t term, rest string, err error) {
 		if len(t.values) != 1 {
 			return t, "", fmt.Errorf("%s: compare with one number", t.field)
 		}
-		if t.number, err = strconv.ParseFloat(t.values[0], 64); err != nil {
+		if t.number, err = strconv.ParseFloat(t.values[0], 64); err != nil || math.IsNaN(t.number) {
 			return t, "", fmt.Errorf("%s: %q is no number", t.field, t.values[0])
 		}
 	}

@@ -1,11 +1,12 @@
 package console
 
 import (
+	"io"
 	"net"
 	"sync"
 )
 
-// limiter closes connections beyond a number at once: whoever opens thousands must not take the daemon's descriptors.
+// limiter answers connections beyond a number with 503 and closes them at once: whoever opens thousands must not take the daemon's descriptors.
 type limiter struct {
 	*net.UnixListener
 	free chan struct{}
@@ -26,10 +27,18 @@ func (l *limiter) Accept() (net.Conn, error) {
 		case l.free <- struct{}{}:
 			return &limited{Conn: c, release: sync.OnceFunc(func() { <-l.free })}, nil
 		default:
-			_ = c.Close() // nothing was exchanged; the client sees the end
+			// The answer fits the socket's buffer, so that this never waits; who has gone does not get it.
+			_, _ = io.WriteString(c, crowded)
+			_ = c.Close()
 		}
 	}
 }
+
+// crowded is a whole answer; the request is not read.
+const crowded = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 5\r\nContent-Type: application/problem+json\r\nContent-Length: 203\r\n\r\n" +
+	crowdedBody
+
+const crowdedBody = `{"type":"urn:decnet-fleetd:unavailable","title":"Service Unavailable","status":503,"detail":"too many connections are open","code":"unavailable","hint":"close some of them: browsers, followers, scripts"}`
 
 // limited gives its place back when it is closed.
 type limited struct {

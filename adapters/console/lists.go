@@ -251,6 +251,7 @@ func wholeInspection(i messages.Inspection) messages.Inspection {
 	whole(&i.Decisions)
 	whole(&i.Timeline)
 	whole(&i.Crashes)
+	whole(&i.Messages)
 	return i
 }
 

@@ -71,6 +71,10 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, BadRequest, err.Error(), "topics is a list of deckies, actors, sources, events, events:NAME")
 		return
 	}
+	if r.Method == http.MethodHead { // nothing would ever come
+		w.Header().Set("Content-Type", sse{}.contentType())
+		return
+	}
 	if !s.enterStream(w) {
 		return
 	}

@@ -40,6 +40,7 @@ func (n *node) inspect(ctx context.Context, q messages.GetInspection) (messages.
 			i.StaleFor = i.Actor.InHandlerSeconds
 		}
 	}
+	i.Messages, _ = n.messages(messages.GetMessages{Name: q.Name}) // one without an actor has handled none
 	i.Crashes = n.crashes(messages.GetCrashes{Actor: "decky/" + q.Name})
 	return i, nil
 }

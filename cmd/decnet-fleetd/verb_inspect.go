@@ -55,7 +55,7 @@ func (a *app) showInspection(i console.InspectionReply) error {
 	a.section(&b, "Sources", []string{"SOURCE", "SAYS", "AGE", "EPOCH", "SEQ", "DETAIL"}, a.factRows(i.Facts))
 	a.section(&b, "Mailbox", []string{"ACTOR", "STATE", "MBOX", "HWM", "OLDEST", "IN HANDLER", "IN", "DONE", "LOST", "DROPPED", "CRASHES", "RESTARTS"}, [][]string{mailboxRow(i.Actor)})
 	a.section(&b, "Decisions", []string{"TIME", "TIMES", "REASON", "STATE", "ACTION", "CAUSE", "HELD"}, a.decisionRows(i.Decisions))
-	var events, crashes [][]string
+	var events, crashes, handled [][]string
 	for _, e := range i.Timeline {
 		events = append(events, eventCells(a.when(e.At), e))
 	}
@@ -64,6 +64,10 @@ func (a *app) showInspection(i console.InspectionReply) error {
 		crashes = append(crashes, a.crashCells(c))
 	}
 	a.section(&b, "Crashes", crashHead, crashes)
+	for _, m := range i.Messages {
+		handled = append(handled, []string{a.when(m.At), m.Type})
+	}
+	a.section(&b, "Messages", []string{"TIME", "TYPE"}, handled)
 	return a.print(b.Bytes())
 }
 

@@ -1,0 +1,162 @@
+package integration
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+	"github.com/rs/zerolog"
+
+	"github.com/decnet/decnet-fleetd/adapters/console"
+	"github.com/decnet/decnet-fleetd/adapters/console/web"
+	"github.com/decnet/decnet-fleetd/messages"
+)
+
+// Group ids of this test; the host need not have such groups: the kernel tells numbers.
+const (
+	lookers = 64001
+	actors  = 64002
+)
+
+// oneDecky is a backend that knows one decky and counts what it is ordered.
+type oneDecky struct{ orders atomic.Int64 }
+
+func (b *oneDecky) Ask(_ context.Context, question any) (any, error) {
+	d := messages.DeckyStatus{HostUUID: "local", Name: "web-01", State: "running", Phase: "quiet", Expected: []string{"ssh"}, Up: 1}
+	switch q := question.(type) {
+	case messages.GetStatus:
+		return messages.Status{HostUUID: "local", Role: "owner", Deckies: map[string]int{"running": 1}}, nil
+	case messages.GetDeckies:
+		return []messages.DeckyStatus{d}, nil
+	case messages.GetInspection:
+		return messages.Inspection{Decky: d}, nil
+	case messages.GetActors:
+		return messages.ActorList{Items: []messages.ActorStatus{{PID: "decky/web-01", Kind: "decky", ID: "web-01", State: "running"}}}, nil
+	case messages.GetCrashes:
+		return []messages.CrashRecord{}, nil
+	case messages.GetPauses:
+		return []messages.Pause{}, nil
+	case messages.Act:
+		if !q.DryRun {
+			b.orders.Add(1)
+		}
+		return []messages.ActionResult{{Name: "web-01", Before: "running", After: "running", Result: "done"}}, nil
+	}
+	return nil, errors.New("not part of this test")
+}
+
+// forwardAs is forward for somebody else: what reaches the socket has another user and group. The thread that takes them
+// on is never given back.
+func forwardAs(t *testing.T, socket string, uid, gid uintptr) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	t.Cleanup(func() { _ = l.Close() })
+	dial := make(chan chan net.Conn)
+	t.Cleanup(func() { close(dial) })
+	go func() {
+		runtime.LockOSThread()
+		_, _, e1 := syscall.RawSyscall(syscall.SYS_SETGROUPS, 0, 0, 0)
+		_, _, e2 := syscall.RawSyscall(syscall.SYS_SETRESGID, gid, gid, gid)
+		_, _, e3 := syscall.RawSyscall(syscall.SYS_SETRESUID, uid, uid, uid)
+		for answer := range dial {
+			if e1 != 0 || e2 != 0 || e3 != 0 {
+				close(answer)
+				continue
+			}
+			c, _ := net.Dial("unix", socket)
+			answer <- c
+		}
+	}()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			answer := make(chan net.Conn, 1)
+			dial <- answer
+			u := <-answer
+			if u == nil {
+				_ = c.Close()
+				continue
+			}
+			pass := func(to, from net.Conn) { _, _ = io.Copy(to, from); _ = to.Close(); _ = from.Close() }
+			go pass(c, u)
+			go pass(u, c)
+		}
+	}()
+	return "http://" + l.Addr().String()
+}
+
+func TestTheBrowserLetsEachRoleDoWhatItMay(t *testing.T) {
+	if os.Getuid() != 0 {
+		lack(t, "the right to be somebody else: run it as root")
+	}
+	dir, err := os.MkdirTemp("", "roles")
+	must(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	backend, late := &oneDecky{}, &lateAPI{}
+	pages, err := web.New(web.Config{Model: web.OverAPI(late, web.Shortcuts{}), Now: time.Now, Escape: func(s string) string { return s }, Node: "local", Log: zerolog.Nop()})
+	must(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	srv, err := console.Listen(ctx, console.Config{Path: filepath.Join(dir, "s"), Backend: backend, Feed: console.NewFeed(0, 0), Node: "local", Now: time.Now, Log: zerolog.Nop(),
+		Access: console.Access{Readers: []uint32{lookers}, Operators: []uint32{actors}}, Pages: func(api http.Handler) http.Handler { late.Handler = api; return pages }})
+	must(t, err)
+	must(t, os.Chmod(dir, 0o755))                     //nolint:gosec // others have to reach it
+	must(t, os.Chmod(filepath.Join(dir, "s"), 0o666)) //nolint:gosec // the role decides, not the mode
+	over := make(chan error, 1)
+	go func() { over <- srv.Serve(ctx) }()
+	t.Cleanup(func() { cancel(); must(t, <-over) })
+
+	t.Run("read-only looks and no button works", func(t *testing.T) {
+		b := openBrowser(t, forwardAs(t, filepath.Join(dir, "s"), 64101, lookers))
+		b.visit("/deckies/local:web-01")
+		b.holds(prompt, "document.querySelector('header').innerText.includes('read-only')")
+		b.holds(prompt, "document.querySelectorAll('#offers [aria-disabled=true]').length >= 4 && !document.querySelector('a[href*=\"/act?\"]')")
+		b.press("R") // the key of restart
+		b.visit("/act?verb=restart&target=web-01")
+		b.holds(prompt, "!document.querySelector('main form') && document.querySelector('main').innerText.includes('needs the role operator')")
+		status, err := eval[int](b, "(() => { const x = new XMLHttpRequest(); x.open('POST', '/v1/actions/restart', false); x.setRequestHeader('Content-Type', 'application/json'); x.send('{\"targets\":[\"web-01\"]}'); return x.status })()")
+		must(t, err)
+		if status != 403 || backend.orders.Load() != 0 {
+			t.Errorf("a script of the page that orders all the same: %d, %d orders", status, backend.orders.Load())
+		}
+	})
+	t.Run("operator acts", func(t *testing.T) {
+		b := openBrowser(t, forwardAs(t, filepath.Join(dir, "s"), 64102, actors))
+		b.visit("/deckies/local:web-01")
+		b.holds(prompt, "document.querySelector('header').innerText.includes('operator')")
+		b.visit("/act?verb=restart&target=web-01")
+		within, done := context.WithTimeout(b.tab, soon)
+		defer done()
+		must(t, chromedp.Do(within, chromedp.Click("main form button.primary")))
+		b.holds(prompt, "document.querySelector('main').innerText.includes('done')")
+		if backend.orders.Load() != 1 {
+			t.Errorf("%d orders", backend.orders.Load())
+		}
+	})
+	t.Run("a stranger sees nothing", func(t *testing.T) {
+		answer, err := http.Get(forwardAs(t, filepath.Join(dir, "s"), 64103, 64103) + "/deckies") //nolint:noctx // a test's
+		must(t, err)
+		body, _ := io.ReadAll(answer.Body)
+		_ = answer.Body.Close()
+		if answer.StatusCode != 403 || strings.Contains(string(body), "web-01") {
+			t.Errorf("%d %s", answer.StatusCode, body)
+		}
+	})
+}
+
+// lateAPI is the API, which is there after the pages that ask it.
+type lateAPI struct{ http.Handler }
