@@ -64,7 +64,6 @@ func forwardAs(t *testing.T, socket string, uid, gid uintptr) string {
 	must(t, err)
 	t.Cleanup(func() { _ = l.Close() })
 	dial := make(chan chan net.Conn)
-	t.Cleanup(func() { close(dial) })
 	go func() {
 		runtime.LockOSThread()
 		_, _, e1 := syscall.RawSyscall(syscall.SYS_SETGROUPS, 0, 0, 0)
@@ -80,6 +79,7 @@ func forwardAs(t *testing.T, socket string, uid, gid uintptr) string {
 		}
 	}()
 	go func() {
+		defer close(dial)
 		for {
 			c, err := l.Accept()
 			if err != nil {
