@@ -37,12 +37,12 @@ func theatre(t *testing.T, story func(t *testing.T, n *node)) {
 		keep := openKeeper(dir, zerolog.Nop())
 		defer keep.close()
 		n := &node{keep: keep, fleetPost: &post{}}
-		crashPost := &post{}
+		crashPost, viewPost := &post{}, &post{}
 		sys, err := supervise.New(supervise.Config{Now: time.Now, Jitter: func() float64 { return 0.5 }, LastCrash: keep.lastCrash(),
 			OnCrash: func(c supervise.Crash) { crashPost.Tell(crashRecord(c)) },
 			OnEvent: func(e supervise.Event) {
-				if n.view != nil && e.Kind == "decky" && (e.What == "quarantined" || e.What == "released") {
-					n.view.Tell(messages.DeckyCrashed{Name: e.ID, Quarantined: e.What == "quarantined", Reason: e.Reason})
+				if e.Kind == "decky" && (e.What == "quarantined" || e.What == "released") {
+					viewPost.Tell(messages.DeckyCrashed{Name: e.ID, Quarantined: e.What == "quarantined", Reason: e.Reason})
 				}
 			}})
 		if err != nil {
@@ -52,6 +52,7 @@ func theatre(t *testing.T, story func(t *testing.T, n *node)) {
 		n.view = sys.Spawn(supervise.Spec{Kind: "view", ID: "view", Subsystem: true, Mailbox: 1 << 12, New: func() supervise.Receiver {
 			return view.New(view.Config{HostUUID: "local", Feed: quietFeed{}, Actors: func() map[string]supervise.Stats { return deckyStats(sys) }})
 		}})
+		viewPost.ref.Store(n.view)
 		n.inspection(parts{keep: keep}, crashPost)
 		n.fleet = sys.Spawn(supervise.Spec{Kind: "fleet", ID: "fleet", New: func() supervise.Receiver { return supervise.Func(n.playFleet) }})
 		for _, name := range []string{"a", "b"} {
