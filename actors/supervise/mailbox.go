@@ -19,7 +19,7 @@ type mailbox struct {
 	closing bool   // takes no more messages, and stops when the last is handled
 	awake   bool   // a wake-up is under way or being served
 	hand    hand
-	recent  *recent // the last messages; nil: they are not remembered
+	recent  *recent // the last messages; nil: nobody has asked for them
 
 	in, done, lost, dropped, crashes, high int64
 

@@ -37,7 +37,7 @@ type Spec struct {
 	// Mailbox bounds the waiting messages. 0 means Policy.Mailbox.
 	Mailbox int64
 
-	// Remember keeps the types of the last messages it handled, for people: see Ref.Recent.
+	// Remember allows to keep the types of the last messages it handled, for people: see Ref.Recent.
 	Remember bool
 
 	// Subsystem marks an actor that the daemon cannot do without: crashing too often restarts its group, and the root

@@ -99,9 +99,6 @@ func (s *System) ref(spec Spec) *Ref {
 	r.mark = marker(r.Name())
 	r.box.owner, r.box.bound, r.box.dead = epoch, spec.Mailbox, s.dead.of(spec.Kind)
 	fill(&r.box.bound, s.policy.Mailbox)
-	if spec.Remember {
-		r.box.recent = &recent{}
-	}
 	return r
 }
 
