@@ -18,9 +18,9 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/rs/zerolog"
 
-	"github.com/decnet/decnet-fleetd/adapters/console"
-	"github.com/decnet/decnet-fleetd/adapters/console/web"
-	"github.com/decnet/decnet-fleetd/messages"
+	"github.com/decnet/decnet-fleetd/adapters/console"     //nolint:depguard // the roles of others need a socket whose groups the test chooses
+	"github.com/decnet/decnet-fleetd/adapters/console/web" //nolint:depguard // the same
+	"github.com/decnet/decnet-fleetd/messages"             //nolint:depguard // the same
 )
 
 // Group ids of this test; the host need not have such groups: the kernel tells numbers.
@@ -104,7 +104,7 @@ func TestTheBrowserLetsEachRoleDoWhatItMay(t *testing.T) {
 	if os.Getuid() != 0 {
 		lack(t, "the right to be somebody else: run it as root")
 	}
-	dir, err := os.MkdirTemp("", "roles")
+	dir, err := os.MkdirTemp("", "roles") //nolint:usetesting // a socket needs a short path
 	must(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	backend, late := &oneDecky{}, &lateAPI{}
@@ -148,7 +148,7 @@ func TestTheBrowserLetsEachRoleDoWhatItMay(t *testing.T) {
 		}
 	})
 	t.Run("a stranger sees nothing", func(t *testing.T) {
-		answer, err := http.Get(forwardAs(t, filepath.Join(dir, "s"), 64103, 64103) + "/deckies") //nolint:noctx // a test's
+		answer, err := http.Get(forwardAs(t, filepath.Join(dir, "s"), 64103, 64103) + "/deckies")
 		must(t, err)
 		body, _ := io.ReadAll(answer.Body)
 		_ = answer.Body.Close()

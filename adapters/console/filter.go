@@ -72,7 +72,7 @@ func parseTerm(text string) (t term, rest string, err error) {
 	if t.not = strings.HasPrefix(text, "!"); t.not {
 		text = text[1:]
 		if text == "" || strings.ContainsAny(text[:1], "! \t,") { // it would select everything, and filters choose what is acted on
-			return t, "", errors.New("a term is missing after !")
+			return t, "", errors.New("a term is missing after the exclamation mark")
 		}
 	}
 	if n := fieldLength(text); n > 0 {

@@ -20,7 +20,7 @@ func (s *soak) sample(ctx context.Context, k *killer) ([]report.Sample, error) {
 	defer tick.Stop()
 	var all []report.Sample
 	for {
-		now, err := s.look(time.Since(began))
+		now, err := s.look(time.Since(began)) //nolint:contextcheck // a short question with a deadline of its own
 		if err != nil {
 			return all, err
 		}

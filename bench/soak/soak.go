@@ -104,7 +104,7 @@ func (s *soak) live(ctx context.Context, h *stage.Host, deckies []stage.Decky) (
 	}
 	fmt.Fprintln(os.Stderr, "soak: no more kills; waiting for rest")
 	unrest := rest(ctx, h, deckies)
-	last, err := s.look(time.Since(began))
+	last, err := s.look(time.Since(began)) //nolint:contextcheck // a short question with a deadline of its own
 	samples = append(samples, last)
 	r.Samples, r.Operations, r.Failed = samples, k.done, k.failed
 	if k.last != nil {

@@ -15,13 +15,6 @@ import (
 	"github.com/decnet/decnet-fleetd/adapters/console"
 )
 
-func clip(text string, most int) string {
-	if len(text) <= most {
-		return text
-	}
-	return text[:most] + "…"
-}
-
 // asides are what the host says of the unit. They are left out, with the reason, where the tool or the right is missing.
 var asides = [][]string{
 	{"journal.txt", "journalctl", "--unit", "decnet-fleetd.service", "--since", "-2h", "--no-pager", "--lines", "20000"},
