@@ -56,48 +56,37 @@ func (b *oneDecky) Ask(_ context.Context, question any) (any, error) {
 	return nil, errors.New("not part of this test")
 }
 
+// dialled is an answer of the thread that is somebody else.
+type dialled struct {
+	conn net.Conn
+	err  error
+}
+
 // forwardAs is forward for somebody else: what reaches the socket has another user and group. The thread that takes them
 // on is never given back.
 func forwardAs(t *testing.T, socket string, uid, gid uintptr) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	t.Cleanup(func() { _ = l.Close() })
-	dial := make(chan chan net.Conn)
+	wanted := make(chan chan dialled)
 	go func() {
 		runtime.LockOSThread()
-		_, _, e1 := syscall.RawSyscall(syscall.SYS_SETGROUPS, 0, 0, 0)
-		_, _, e2 := syscall.RawSyscall(syscall.SYS_SETRESGID, gid, gid, gid)
-		_, _, e3 := syscall.RawSyscall(syscall.SYS_SETRESUID, uid, uid, uid)
-		for answer := range dial {
-			if e1 != 0 || e2 != 0 || e3 != 0 {
-				close(answer)
+		_, _, groups := syscall.RawSyscall(syscall.SYS_SETGROUPS, 0, 0, 0)
+		_, _, group := syscall.RawSyscall(syscall.SYS_SETRESGID, gid, gid, gid)
+		_, _, user := syscall.RawSyscall(syscall.SYS_SETRESUID, uid, uid, uid)
+		for answer := range wanted {
+			if failed := max(groups, group, user); failed != 0 {
+				answer <- dialled{err: failed}
 				continue
 			}
-			c, _ := net.Dial("unix", socket)
-			answer <- c
+			c, err := net.Dial("unix", socket)
+			answer <- dialled{c, err}
 		}
 	}()
-	go func() {
-		defer close(dial)
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			answer := make(chan net.Conn, 1)
-			dial <- answer
-			u := <-answer
-			if u == nil {
-				_ = c.Close()
-				continue
-			}
-			pass := func(to, from net.Conn) { _, _ = io.Copy(to, from); _ = to.Close(); _ = from.Close() }
-			go pass(c, u)
-			go pass(u, c)
-		}
-	}()
-	return "http://" + l.Addr().String()
+	return forwardBy(t, func() (net.Conn, error) {
+		answer := make(chan dialled, 1)
+		wanted <- answer
+		d := <-answer
+		return d.conn, d.err
+	}, func() { close(wanted) })
 }
 
 func TestTheBrowserLetsEachRoleDoWhatItMay(t *testing.T) {

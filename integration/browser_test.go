@@ -51,16 +51,23 @@ func openBrowser(t *testing.T, base string) *browser {
 // forward lets a browser reach a control socket as `ssh -L PORT:SOCKET HOST` does.
 func forward(t *testing.T, socket string) string {
 	t.Helper()
+	return forwardBy(t, func() (net.Conn, error) { return net.Dial("unix", socket) }, func() {})
+}
+
+// forwardBy is forward to what dial reaches; over is called when nothing more comes.
+func forwardBy(t *testing.T, dial func() (net.Conn, error), over func()) string {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	t.Cleanup(func() { _ = l.Close() })
 	go func() {
+		defer over()
 		for {
 			c, err := l.Accept()
 			if err != nil {
 				return
 			}
-			u, err := net.Dial("unix", socket)
+			u, err := dial()
 			if err != nil {
 				_ = c.Close()
 				continue

@@ -1,8 +1,6 @@
 package decky
 
 import (
-	"slices"
-
 	"github.com/decnet/decnet-fleetd/messages"
 )
 
@@ -24,7 +22,7 @@ func remove(o *observations) *messages.RowChange {
 }
 
 // update writes state, configuration or both in one step, so that row and event never differ.
-func update(o *observations, state messages.State, setState bool, changed []string) *messages.RowChange {
+func update(o *observations, state messages.State, setState bool, changed columns) *messages.RowChange {
 	prev := o.recorded.Row.State
 	transition := messages.TransitionStateChanged
 	if !setState {
@@ -32,13 +30,13 @@ func update(o *observations, state messages.State, setState bool, changed []stri
 	}
 	c := order(o, messages.UpdateRow, transition, state)
 	c.Prev, c.SetState = prev, setState
-	c.SetLastError = slices.Contains(changed, "last_error")
-	c.Transition.Changed = changed
+	c.SetLastError = changed&columnLastError != 0
+	c.Transition.Changed = changed.names()
 	if setState {
 		c.Transition.PreviousState = prev
 		c.Transition.Coalesced = max(0, o.flips-1)
 	}
-	if len(changed) > 0 && !slices.Equal(changed, []string{"last_error"}) {
+	if changed&^columnLastError != 0 {
 		return content(c, o)
 	}
 	return c

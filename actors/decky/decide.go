@@ -174,8 +174,7 @@ func decideUpdate(o *observations, p Policy) verdict {
 	}
 	o.declared.Entry = *entry
 	v := verdict{state: state, reason: quietReason(o, known)}
-	changed := drift(o)
-	v.differs = columnsOf(changed)
+	v.differs = drift(o)
 	setState := known && string(state) != o.recorded.Row.State
 	if setState {
 		v.reason = ReasonState
@@ -186,8 +185,8 @@ func decideUpdate(o *observations, p Policy) verdict {
 			return v
 		}
 	}
-	if setState || len(changed) > 0 {
-		v.want = update(o, state, setState, changed)
+	if setState || v.differs != 0 {
+		v.want = update(o, state, setState, v.differs)
 		if !setState && v.held == nil {
 			v.reason = ReasonDrift
 		}

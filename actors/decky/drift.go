@@ -5,19 +5,17 @@ import (
 	"strings"
 )
 
-// columns is a set of those that drift can name: one byte, where ten thousand deckies would keep a list each.
+// columns is a set of those that may differ from the file: one byte, where ten thousand deckies would keep a list each.
 type columns uint8
 
-var columnNames = [...]string{"services", "decky_config", "decky_ip", "last_error"}
+const (
+	columnServices columns = 1 << iota
+	columnConfig
+	columnIP
+	columnLastError
+)
 
-func columnsOf(names []string) (c columns) {
-	for _, name := range names {
-		if i := slices.Index(columnNames[:], name); i >= 0 {
-			c |= 1 << i
-		}
-	}
-	return c
-}
+var columnNames = [...]string{"services", "decky_config", "decky_ip", "last_error"} // in the order of their bits
 
 func (c columns) names() (out []string) {
 	for i, name := range columnNames {
@@ -28,24 +26,23 @@ func (c columns) names() (out []string) {
 	return out
 }
 
-// drift names the columns whose meaning differs from the file. A row without decky_config has nothing to compare: it
-// is filled with the next write of the configuration.
-func drift(o *observations) []string {
+// drift is the columns whose meaning differs from the file. A row without decky_config has nothing to compare: it is
+// filled with the next write of the configuration.
+func drift(o *observations) (c columns) {
 	d, r := &o.declared.Entry, &o.recorded.Row
-	var changed []string
 	if !sameSet(d.Services, r.Services) {
-		changed = append(changed, "services")
+		c |= columnServices
 	}
 	if r.HasConfig && d.Digest != r.Digest {
-		changed = append(changed, "decky_config")
+		c |= columnConfig
 	}
 	if d.IP != r.IP {
-		changed = append(changed, "decky_ip")
+		c |= columnIP
 	}
 	if strings.HasPrefix(r.LastError, ownError) {
-		changed = append(changed, "last_error")
+		c |= columnLastError
 	}
-	return changed
+	return c
 }
 
 func sameSet(a, b []string) bool {

@@ -95,8 +95,8 @@ func (b *Bundle) Close() error {
 	return b.zip.Close()
 }
 
-// BundleDocuments are the documents of a bundle but for the crashes: the file's name and where the API has it.
-func BundleDocuments(cpu time.Duration) [][2]string {
+// documents are those of a bundle but for the crashes: the file's name and where the API has it.
+func documents(cpu time.Duration) [][2]string {
 	return [][2]string{
 		{"status.json", "/v1/status"}, {"config.json", "/v1/config"}, {"deckies.json", "/v1/deckies"}, {"actors.json", "/v1/actors"},
 		{"handlers.json", "/v1/handlers"}, {"events.json", "/v1/events?limit=4096"}, {"deadletters.json", "/v1/deadletters"}, {"pauses.json", "/v1/pauses"},
@@ -106,40 +106,29 @@ func BundleDocuments(cpu time.Duration) [][2]string {
 	}
 }
 
-// bundle serves GET /v1/debug/bundle: what the verb makes, without what only the host knows: journal and unit.
-func (s *Server) bundle(w http.ResponseWriter, r *http.Request) {
-	seconds := profileSeconds
-	if text := r.URL.Query().Get("seconds"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 || n > maxProfile {
-			refuse(w, http.StatusBadRequest, BadRequest, "seconds is "+strconv.Quote(clipped(text, 64))+", must be from 1 to 60", "")
-			return
+// Get gives the whole answer of the API to a GET.
+type Get func(ctx context.Context, path string) ([]byte, error)
+
+// Fill adds everything the API has; the processor is profiled for cpu. What cannot be got is named in the manifest. The error
+// is that of the writer or of ctx.
+func (b *Bundle) Fill(ctx context.Context, cpu time.Duration, get Get) error {
+	for _, doc := range documents(cpu) {
+		raw, err := get(ctx, doc[1])
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
-		seconds = n
-	}
-	d := time.Duration(seconds) * time.Second
-	w.Header().Set("Content-Type", "application/gzip")
-	w.Header().Set("Content-Disposition", `attachment; filename="decnet-fleetd-`+s.cfg.Now().UTC().Format("20060102T150405Z")+`.tar.gz"`)
-	if r.Method == http.MethodHead {
-		return
-	}
-	b := NewBundle(w, s.cfg.Now(), s.cfg.Version)
-	for _, doc := range BundleDocuments(d) {
-		raw, err := s.own(r.Context(), doc[1])
-		s.allowWriting(w, d+writeWait)
-		if r.Context().Err() != nil || b.Add(doc[0], "GET "+doc[1], raw, err) != nil {
-			return // the reader has gone: what it has is cut, and no tar.gz
+		if err := b.Add(doc[0], "GET "+doc[1], raw, err); err != nil {
+			return err
 		}
 	}
-	raw, err := s.wholeCrashes(r.Context())
-	if b.Add("crashes.json", "GET /v1/crashes", raw, err) == nil {
-		_ = b.Close() // an error means that the reader has gone
-	}
+	raw, err := wholeCrashes(ctx, get)
+	return b.Add("crashes.json", "GET /v1/crashes", raw, err)
 }
 
-// wholeCrashes is every crash record with its stack: the list has them without.
-func (s *Server) wholeCrashes(ctx context.Context) ([]byte, error) {
-	raw, err := s.own(ctx, "/v1/crashes")
+// wholeCrashes is every crash record with its stack: the list has them without. One that cannot be got is missing, and err
+// says why.
+func wholeCrashes(ctx context.Context, get Get) (_ []byte, err error) {
+	raw, err := get(ctx, "/v1/crashes")
 	if err != nil {
 		return nil, err
 	}
@@ -149,11 +138,37 @@ func (s *Server) wholeCrashes(ctx context.Context) ([]byte, error) {
 	}
 	all := make([]json.RawMessage, 0, len(list.Items))
 	for _, x := range list.Items {
-		if one, err := s.own(ctx, fmt.Sprintf("/v1/crashes/%d", x.ID)); err == nil { // one that was forgotten meanwhile is missing
-			all = append(all, one)
+		one, failed := get(ctx, fmt.Sprintf("/v1/crashes/%d", x.ID))
+		if failed != nil {
+			err = failed
+			continue
 		}
+		all = append(all, one)
 	}
-	return json.Marshal(all)
+	whole, failed := json.MarshalIndent(all, "", "  ")
+	return whole, errors.Join(err, failed)
+}
+
+// bundle serves GET /v1/debug/bundle: what the verb makes, without what only the host knows: journal and unit.
+func (s *Server) bundle(w http.ResponseWriter, r *http.Request) {
+	d, ok := profileTime(w, r)
+	if !ok {
+		return
+	}
+	w.Header().Set("Content-Type", "application/gzip")
+	w.Header().Set("Content-Disposition", `attachment; filename="decnet-fleetd-`+s.cfg.Now().UTC().Format("20060102T150405Z")+`.tar.gz"`)
+	if r.Method == http.MethodHead {
+		return
+	}
+	b := NewBundle(w, s.cfg.Now(), s.cfg.Version)
+	err := b.Fill(r.Context(), d, func(ctx context.Context, path string) ([]byte, error) {
+		raw, err := s.own(ctx, path)
+		s.allowWriting(w, d+writeWait)
+		return raw, err
+	})
+	if err == nil { // else the reader has gone: what it has is cut, and no tar.gz
+		_ = b.Close()
+	}
 }
 
 // own asks the API in process, as whoever ctx says asks.

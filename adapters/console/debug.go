@@ -27,20 +27,29 @@ const (
 	maxProfile     = 60
 )
 
+// profileTime reads how long to measure; without ok it has refused the request.
+func profileTime(w http.ResponseWriter, r *http.Request) (d time.Duration, ok bool) {
+	text := r.URL.Query().Get("seconds")
+	if text == "" {
+		return profileSeconds * time.Second, true
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > maxProfile {
+		refuse(w, http.StatusBadRequest, BadRequest, "seconds is "+strconv.Quote(clipped(text, 64))+", must be from 1 to "+strconv.Itoa(maxProfile), "")
+		return 0, false
+	}
+	return time.Duration(n) * time.Second, true
+}
+
 func (s *Server) pprof(w http.ResponseWriter, r *http.Request) {
 	kind := r.PathValue("kind")
 	if !slices.Contains(profileKinds, kind) {
 		refuse(w, http.StatusNotFound, NotFound, "there is no profile "+strconv.Quote(clipped(kind, 64)), "they are "+strings.Join(profileKinds, ", "))
 		return
 	}
-	seconds := profileSeconds
-	if text := r.URL.Query().Get("seconds"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 || n > maxProfile {
-			refuse(w, http.StatusBadRequest, BadRequest, "seconds is "+strconv.Quote(clipped(text, 64))+", must be from 1 to 60", "")
-			return
-		}
-		seconds = n
+	d, ok := profileTime(w, r)
+	if !ok {
+		return
 	}
 	w.Header().Set("Content-Type", "application/octet-stream")
 	if r.Method == http.MethodHead { // a profile costs seconds, and nobody would see it
@@ -53,7 +62,6 @@ func (s *Server) pprof(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusConflict, Conflict, "a profile is being taken", "one at a time: try again when it is done")
 		return
 	}
-	d := time.Duration(seconds) * time.Second
 	s.allowWriting(w, d+writeWait)
 	var raw bytes.Buffer
 	if err := s.profile(r.Context(), kind, d, &raw); err != nil {

@@ -3,10 +3,12 @@ package console
 import (
 	"io"
 	"net"
+	"strconv"
 	"sync"
 )
 
-// limiter answers connections beyond a number with 503 and closes them at once: whoever opens thousands must not take the daemon's descriptors.
+// limiter answers connections beyond a number with 503 and closes them at once: whoever opens thousands must not take the
+// daemon's descriptors.
 type limiter struct {
 	*net.UnixListener
 	free chan struct{}
@@ -35,8 +37,8 @@ func (l *limiter) Accept() (net.Conn, error) {
 }
 
 // crowded is a whole answer; the request is not read.
-const crowded = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 5\r\nContent-Type: application/problem+json\r\nContent-Length: 203\r\n\r\n" +
-	crowdedBody
+var crowded = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 5\r\nContent-Type: application/problem+json\r\nContent-Length: " +
+	strconv.Itoa(len(crowdedBody)) + "\r\n\r\n" + crowdedBody
 
 const crowdedBody = `{"type":"urn:decnet-fleetd:unavailable","title":"Service Unavailable","status":503,"detail":"too many connections are open","code":"unavailable","hint":"close some of them: browsers, followers, scripts"}`
 

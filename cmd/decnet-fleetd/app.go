@@ -101,5 +101,7 @@ func (a *app) client() (*console.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return console.NewClient(s.ControlSocket, a.timeout), nil
+	c := console.NewClient(s.ControlSocket, a.timeout)
+	c.Via("cli")
+	return c, nil
 }

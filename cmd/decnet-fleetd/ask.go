@@ -20,7 +20,6 @@ func (a *app) asking(f func(ctx context.Context, client *console.Client, args []
 			return err
 		}
 		defer client.Close()
-		client.Via("cli")
 		return f(c.Context(), client, args)
 	}
 }

@@ -90,8 +90,9 @@ func (n *node) deadLetters() messages.DeadLetterList {
 }
 
 func (n *node) config() []messages.Setting {
-	out := make([]messages.Setting, 0, len(n.settings()))
-	for _, o := range n.settings() {
+	all := n.settings()
+	out := make([]messages.Setting, 0, len(all))
+	for _, o := range all {
 		out = append(out, messages.Setting{Key: o.Key, Value: o.Value, Source: o.Source})
 	}
 	return out

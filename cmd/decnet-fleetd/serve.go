@@ -74,10 +74,7 @@ func standby(ctx context.Context, s config.Settings, sd *systemd.Notifier, log z
 	l, err := waitLock(ctx, s.StateDir, func(err error) {
 		log.Warn().Str("reason", err.Error()).Msg("standby: waiting until the other daemon ends")
 	}, func() { _ = sd.Extend(startWithin, "standby: waiting until the other daemon ends") }) // said again soon
-	if errors.Is(err, context.Canceled) {
-		return nil, nil
-	}
-	return l, err
+	return l, unlessCalledOff(ctx, err)
 }
 
 // daemon is the running process around a node.

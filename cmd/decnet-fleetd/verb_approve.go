@@ -52,7 +52,7 @@ func (a *app) approve(ctx context.Context, want console.ApproveRequest, yes bool
 		err = matching(r)
 	}
 	if err != nil || want.DryRun {
-		return errors.Join(err, a.showApproval(r, err == nil))
+		return errors.Join(err, a.showApproval(r, err == nil, "would be "))
 	}
 	if !yes {
 		if err := a.confirm(fmt.Sprintf("Delete the rows of %s?", some(r.Names))); err != nil {
@@ -62,7 +62,7 @@ func (a *app) approve(ctx context.Context, want console.ApproveRequest, yes bool
 	if r, err = client.Approve(ctx, want); err == nil {
 		err = matching(r)
 	}
-	return errors.Join(err, a.showApproval(r, err == nil))
+	return errors.Join(err, a.showApproval(r, err == nil, ""))
 }
 
 // matching: the set may have changed since it was looked at.
@@ -77,14 +77,14 @@ func matching(r messages.ApproveReply) error {
 	return nil
 }
 
-func (a *app) showApproval(r messages.ApproveReply, ok bool) error {
+func (a *app) showApproval(r messages.ApproveReply, ok bool, mood string) error {
 	if !ok {
 		return nil
 	}
 	l := listing{head: []string{"NAME", "RESULT"}, doc: console.ApproveReply{Envelope: console.Envelope{API: console.API, Kind: "approve"}, ApproveReply: r}}
-	result := "approved: it goes when the file has said so " + fmt.Sprintf("%d times, not before %s", r.NeedReads, r.ReleaseAt.UTC().Format(time.RFC3339))
+	result := mood + "approved: it goes when the file has said so " + fmt.Sprintf("%d times, not before %s", r.NeedReads, r.ReleaseAt.UTC().Format(time.RFC3339))
 	if r.Released {
-		result = "released"
+		result = mood + "released"
 	}
 	for _, n := range r.Names {
 		l.rows, l.names, l.items = append(l.rows, []string{n, result}), append(l.names, n), append(l.items, map[string]string{"name": n, "result": result})

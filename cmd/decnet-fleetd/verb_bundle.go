@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -67,17 +66,12 @@ func (a *app) bundle(ctx context.Context, client *console.Client, cpu time.Durat
 
 func (a *app) fill(ctx context.Context, client *console.Client, cpu time.Duration, to io.Writer) error {
 	b := console.NewBundle(to, time.Now(), version)
-	for _, w := range console.BundleDocuments(cpu) {
+	err := b.Fill(ctx, cpu, func(ctx context.Context, path string) ([]byte, error) {
 		var raw bytes.Buffer
-		_, err := client.Download(ctx, w[1], cpu, &raw)
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if err := b.Add(w[0], "GET "+w[1], raw.Bytes(), err); err != nil {
-			return err
-		}
-	}
-	if err := addCrashes(ctx, client, b); err != nil {
+		_, err := client.Download(ctx, path, cpu, &raw)
+		return raw.Bytes(), err
+	})
+	if err != nil {
 		return err
 	}
 	for _, x := range asides {
@@ -90,26 +84,4 @@ func (a *app) fill(ctx context.Context, client *console.Client, cpu time.Duratio
 		}
 	}
 	return b.Close()
-}
-
-// addCrashes adds every crash record whole: the list has them without their stacks.
-func addCrashes(ctx context.Context, client *console.Client, b *console.Bundle) error {
-	list, err := client.Crashes(ctx, "", console.Selection{})
-	var all []console.CrashReply
-	for _, x := range list.Items {
-		whole, cerr := client.Crash(ctx, x.ID)
-		if cerr != nil {
-			err = cerr
-			break
-		}
-		all = append(all, whole)
-	}
-	raw, merr := json.MarshalIndent(all, "", "  ")
-	if merr != nil {
-		return merr
-	}
-	if len(all) == 0 && err != nil {
-		raw = nil
-	}
-	return b.Add("crashes.json", "GET /v1/crashes", raw, err)
 }

@@ -19,7 +19,7 @@ var keyTable = []struct {
 		{"n  p", "next, previous page of a list; on a decky p is its crashes"},
 	}},
 	{"Find", []keyHelp{
-		{"/", "filter: state:degraded mailbox>10 !web-* , in every face the same"},
+		{"/", "filter: state:degraded mailbox>10 !web-* , as the command line has it"},
 		{":", "command: a page and a filter, as in :deckies web-*"},
 		{"ctrl-z", "faults only"},
 		{"s", "sort: the head of the next column"},
