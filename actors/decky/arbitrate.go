@@ -27,10 +27,9 @@ func arbitrate(o *observations) (entry *messages.Declared, mixed bool) {
 		return file, false
 	case slices.Equal(there, deployed):
 		return other, false
-	case within(there, recorded):
-		if slices.Equal(recorded, deployed) {
-			return other, false
-		}
+	case within(there, recorded) && slices.Equal(recorded, deployed):
+		return other, false
+	case len(there) == 0, within(there, recorded) && slices.Equal(recorded, inFile):
 		return file, false
 	case o.mixedSince.IsZero() || o.now.Before(o.mixedSince.Add(mixedHold)):
 		return file, true

@@ -34,6 +34,7 @@ func TestContainersDecideWhichListOfServicesCounts(t *testing.T) {
 		{"a part of the recorded ones, the deployment's", []string{"http", "ftp"}, runs("ftp", "running"), deployed, false},
 		{"both kinds at once", []string{"ssh"}, runs("ssh", "running", "http", "running"), file, true},
 		{"a part of the deployment's, the row has the file's", []string{"ssh"}, runs("http", "running"), file, true},
+		{"the recorded ones, which neither list has: mutated once, about to be mutated again", []string{"smtp"}, runs("smtp", "running"), file, true},
 		{"Docker is unknown, the row has the deployment's", []string{"http", "ftp"}, blind, deployed, false},
 		{"Docker is unknown, the row has the file's", []string{"ssh"}, blind, file, false},
 	} {
@@ -81,6 +82,25 @@ func TestAMutationIsFollowedWithoutAFalseState(t *testing.T) {
 	v := decide(o, DefaultPolicy())
 	if v.want.SetState || !v.want.SetContent || v.want.Services[0] != "http" || !slices.Contains(v.want.Transition.Changed, "services") {
 		t.Errorf("%+v", v.want)
+	}
+}
+
+func TestASecondMutationIsFollowedWithoutGoingBackToTheFile(t *testing.T) {
+	o := story(offered([]string{"ssh"}, []string{"http"}, 5), row("running", "http"), runs("http", "running"))
+	for i, heard := range []any{
+		offered([]string{"ssh"}, []string{"ftp"}, 6), // the row `deployment` comes first
+		runs("http", "running", "ftp", "created"),
+		runs("http", "running", "ftp", "running"),
+	} {
+		o = fold(o, heard)
+		o.now = o.now.Add(2 * time.Second)
+		if v := decide(o, DefaultPolicy()); v.want != nil {
+			t.Fatalf("step %d: %+v", i, v.want)
+		}
+	}
+	o = fold(o, runs("ftp", "running"))
+	if v := decide(o, DefaultPolicy()); v.want == nil || v.want.SetState || v.want.Services[0] != "ftp" {
+		t.Errorf("%+v", v)
 	}
 }
 

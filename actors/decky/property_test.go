@@ -136,7 +136,7 @@ func apply(o observations, c messages.RowChange) messages.RowReply {
 func TestDeckyGoesQuietWhenFedItsOwnActions(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		o := anyStory(t)
-		for range 6 {
+		for range 10 { // rounds of 30 s: a mixture is held for four, and writes take rounds too
 			v := decide(o, DefaultPolicy())
 			if v.want != nil {
 				o.flight = &flight{change: *v.want, flips: o.flips}
