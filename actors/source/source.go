@@ -36,6 +36,7 @@ type Source struct {
 	poke   chan struct{}
 	done   chan struct{} // one token: the reading that was emitted is handled
 	full   bool          // the fleet did not take the last message: it hears everything
+	began  bool          // the observer's first reading has come
 	status messages.ComponentStatus
 	self   *supervise.Ref
 }
@@ -104,8 +105,7 @@ func (s *Source) Receive(c *supervise.Ctx, msg any) {
 	case messages.RowWritten:
 		s.known.forget(m.Name)
 	case messages.GetView:
-		s.tellAll(c)
-		s.look() // it may be better or worse by now
+		s.viewAsked(c)
 	case messages.Tick:
 		if s.full {
 			s.tellAll(c)
@@ -118,6 +118,18 @@ func (s *Source) look() {
 	select {
 	case s.poke <- struct{}{}:
 	default: // a look is due already
+	}
+}
+
+// viewAsked tells everything that is known and has it read again: it may be better or worse by now. An observer that has
+// not read anything yet is about to: asking it would be a second list of all containers.
+func (s *Source) viewAsked(c *supervise.Ctx) {
+	all := s.known.view()
+	if s.full = all == nil; !s.full {
+		s.tell(c, all)
+	}
+	if s.began {
+		s.look()
 	}
 }
 
@@ -163,6 +175,7 @@ func (s *Source) take(c *supervise.Ctx, r messages.Reading) {
 		s.cfg.Fleet.Tell(h) // only ever a reason to wait: a lost one is no loss
 		return
 	}
+	s.began = true
 	msg, health := s.known.diff(r, s.full)
 	if msg == nil {
 		s.look()

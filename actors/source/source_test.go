@@ -182,6 +182,26 @@ func TestPokesAreSharedAndPassedOn(t *testing.T) {
 	})
 }
 
+func TestAFleetThatAsksBeforeTheFirstReadingCausesNoSecondOne(t *testing.T) {
+	stage(t, messages.SourceObserved, func(s *script, fleet *ear, ref *supervise.Ref) {
+		ref.Tell(messages.GetView{})
+		synctest.Wait()
+		if len(s.pokes) != 0 {
+			t.Error("asked to read before it has read")
+		}
+		s.readings <- list(true, box("a", "running"))
+		synctest.Wait()
+		if told := fleet.take(); len(told) != 1 || !told[0].(messages.RuntimeChanged).Full {
+			t.Errorf("%+v", told)
+		}
+		ref.Tell(messages.GetView{})
+		synctest.Wait()
+		if len(s.pokes) != 1 {
+			t.Errorf("read %d times again for a fleet that asks later", len(s.pokes))
+		}
+	})
+}
+
 // TestDiffsAddUpToTheWhole: whoever applies every difference has what the last reading said.
 func TestDiffsAddUpToTheWhole(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

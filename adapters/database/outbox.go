@@ -13,8 +13,8 @@ import (
 	"github.com/decnet/decnet-fleetd/messages"
 )
 
-// maxAck is how many ids one DELETE names: acknowledgements come in hundreds.
-const maxAck = 500
+// maxAck is how many ids one DELETE names. Chosen: as many as the store acknowledges at once, so that it is one commit.
+const maxAck = 2048
 
 // fill knows the size of the outbox without asking: only this process adds to it. It also keeps the floor of the
 // revisions.
