@@ -96,7 +96,7 @@ func BenchmarkRead(b *testing.B) {
 	}
 	b.Run("look", func(b *testing.B) {
 		for range b.N {
-			if changed, err := w.db.changed(b.Context(), seen); err != nil || changed {
+			if changed, err := w.db.changed(b.Context(), &seen); err != nil || changed {
 				b.Fatal(changed, err)
 			}
 		}

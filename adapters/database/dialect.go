@@ -31,6 +31,8 @@ type dialect struct {
 	columns string
 	// keyed answers with one row if fleet_deckies has the key that an upsert needs; "" where the upsert itself says so.
 	keyed string
+	// commits gives a number that moves whenever another connection has committed; "" where there is none.
+	commits string
 	// clock gives the server's time in microseconds since 1970; "" for none but ours.
 	clock string
 	// narrow lists what cannot hold all of Unicode; "" where everything can.

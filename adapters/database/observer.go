@@ -57,7 +57,7 @@ func newRetry() *backoff.ExponentialBackOff {
 func (w *watch) step(ctx context.Context, full bool) time.Duration {
 	if !full {
 		w.quiet += w.db.cfg.Probe
-		changed, err := w.db.changed(ctx, w.seen)
+		changed, err := w.db.changed(ctx, &w.seen)
 		if err != nil {
 			return w.fail(ctx, err)
 		}

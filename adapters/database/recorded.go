@@ -63,18 +63,22 @@ type signs struct {
 	holds  []messages.Hold
 	// restless: a write within the second of the newest row would leave no sign.
 	restless bool
+	commits  commits // read before everything else
 }
 
 func (s signs) equal(t signs) bool {
-	return s.rows == t.rows && s.newest == t.newest && !s.restless && !t.restless &&
-		slices.EqualFunc(s.holds, t.holds, func(a, b messages.Hold) bool {
-			return a.ID == b.ID && a.Decky == b.Decky && a.Operation == b.Operation && a.Until.Equal(b.Until)
-		})
+	return s.rows == t.rows && s.newest == t.newest && !s.restless && !t.restless && sameHolds(s.holds, t.holds)
+}
+
+func sameHolds(s, t []messages.Hold) bool {
+	return slices.EqualFunc(s, t, func(a, b messages.Hold) bool {
+		return a.ID == b.ID && a.Decky == b.Decky && a.Operation == b.Operation && a.Until.Equal(b.Until)
+	})
 }
 
 // look reads the signs.
 func (db *DB) look(ctx context.Context, p *pools, now time.Time) (signs, error) {
-	var s signs
+	s := signs{commits: db.foreign(ctx, p)}
 	err := db.each(ctx, p.reader, func(rows *sql.Rows) error {
 		var newest sql.NullString
 		err := rows.Scan(&s.rows, &newest)
@@ -116,15 +120,27 @@ func (db *DB) readAll(ctx context.Context) (messages.RecordedRead, signs, error)
 	return messages.RecordedRead{Rows: rows, Holds: s.holds, Faults: faults, Deployed: d.list, DeployedSum: d.sum, ReadAt: now}, s, nil
 }
 
-// changed says whether a cheap look sees anything new.
-func (db *DB) changed(ctx context.Context, before signs) (bool, error) {
+// changed says whether a cheap look sees anything new since the signs of before, which it brings up to date where not.
+func (db *DB) changed(ctx context.Context, before *signs) (bool, error) {
 	p, err := db.pools(false)
 	if err != nil {
 		return false, err
 	}
-	s, err := db.look(ctx, p, db.cfg.Now())
+	now := db.cfg.Now()
+	if db.foreign(ctx, p).same(before.commits) {
+		holds, err := db.holds(ctx, p.reader, now) // an operation's end is no commit
+		if err != nil {
+			return false, db.explain("look for changes", err)
+		}
+		return !sameHolds(before.holds, holds), nil
+	}
+	s, err := db.look(ctx, p, now)
 	if err != nil {
 		return false, db.explain("look for changes", err)
 	}
-	return !before.equal(s), nil
+	same := before.equal(s)
+	if same {
+		before.commits = s.commits
+	}
+	return !same, nil
 }
