@@ -2,6 +2,7 @@ package integration
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/decnet/decnet-fleetd/adapters/dockersim"
+	"github.com/decnet/decnet-fleetd/integration/faultproxy"
 	"github.com/decnet/decnet-fleetd/integration/skew"
 )
 
@@ -73,22 +75,42 @@ func TestFlappingIsToldAtOnceAndThenOnceASecond(t *testing.T) {
 	s.consistent("d1")
 }
 
-// TestAForgedStateEventIsNoTruth: any client of the bus can say what it likes of a decky.
+// TestAForgedStateEventIsNoTruth: any client of the bus can say what it likes of a decky, also that which is about to be said. It is
+// neither a state nor an echo.
 func TestAForgedStateEventIsNoTruth(t *testing.T) {
 	t.Parallel()
-	s, sim := running(t, &onSQLite, "d1")
+	s, sim := prepared(t, &onSQLite, "d1")
+	must(t, os.Rename(s.path("bus.sock"), s.path("real-bus.sock")))
+	way, err := faultproxy.Listen(t.Context(), "unix", s.path("bus.sock"), s.path("real-bus.sock"), wholeFrames)
+	must(t, err)
+	t.Cleanup(func() { _ = way.Close() })
+	s.start()
+	s.reaches("d1", "running", soon)
+	forge := func(rev int) {
+		publish(t, s.path("real-bus.sock"), "decky.local:d1.state", "state", fmt.Sprintf(`{"host_uuid":"local","name":"d1","state":"failed",`+
+			`"transition":"state_changed","source":"fleet","previous_state":"running","rev":%d,"event_id":"%032d"}`, rev, rev))
+	}
 	row, _ := s.db.row(t, "d1")
 	for rev := range 20 {
-		publish(t, s.path("bus.sock"), "decky.local:d1.state", "state", fmt.Sprintf(`{"host_uuid":"local","name":"d1","state":"failed",`+
-			`"transition":"state_changed","source":"fleet","previous_state":"running","rev":%d,"event_id":"%032d"}`, rev, rev))
+		forge(rev)
 	}
 	throughout(t, calm, func() error {
 		now, _ := s.db.row(t, "d1")
 		return unless(now == row, "the row became %v", now)
 	})
+
+	way.Set(faultproxy.Faults{ToServer: faultproxy.Fault{Swallow: true}}) // what is published now is lost on its way
 	must(t, sim.Kill("d1-ssh"))
 	eventually(t, prompt, func() error { return s.db.state(t, "d1", "failed") })
+	throughout(t, calm, func() error {
+		forge(2)
+		return unless(s.outbox() == 1, "a forged event was taken for an echo: %d transitions wait", s.outbox())
+	})
+	way.Set(faultproxy.Faults{})
 	eventually(t, soon, func() error { return unless(s.outbox() == 0, "%d transitions wait for ever", s.outbox()) })
+	if last := s.sub.last(t, "d1"); !strings.Contains(string(last.raw), `"observed_at"`) {
+		t.Errorf("the true event was not told; the last is %s", last.raw)
+	}
 }
 
 // outbox is how many transitions wait.
@@ -120,8 +142,11 @@ func TestAHundredSignalsAreOneReloadAndOneEnd(t *testing.T) {
 	s.consistent("d1")
 }
 
-// jumping builds the product with a clock that can be set, once.
+// jumping builds the product with a clock that can be set, once. IT_CLOCK_BINARY names one that is there.
 var jumping = sync.OnceValues(func() (string, error) {
+	if services["IT_CLOCK_BINARY"] != "" {
+		return filepath.Abs(services["IT_CLOCK_BINARY"])
+	}
 	path := filepath.Join(services["IT_DIR"], "bin", "decnet-fleetd-clock")
 	return path, skew.Build(context.Background(), "..", path)
 })
@@ -152,19 +177,29 @@ func TestAClockThatJumpsChangesNothing(t *testing.T) {
 	s.consistent("d1", "d2")
 }
 
-// TestWithoutDescriptorsNothingIsTornDown: the process may open no more files; what it cannot ask it does not know.
+// TestWithoutDescriptorsNothingIsTornDown: the process may open no more files. What it cannot ask it does not know, and says so; with
+// descriptors again it goes on.
 func TestWithoutDescriptorsNothingIsTornDown(t *testing.T) {
 	t.Parallel()
-	s, sim := running(t, &onSQLite, "d1")
-	all, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", s.daemon.cmd.Process.Pid))
-	must(t, err)
-	limit(t, s.daemon, uint64(len(all))) //nolint:gosec // a small number
-	sim.CutStreams()
-	throughout(t, 7*time.Second, func() error { return s.db.state(t, "d1", "running") })
-	limit(t, s.daemon, 1024)
+	s, sim, stop := stoppable(t, "d1", "d2")
+	s.start()
+	s.reaches("d1", "running", soon)
+	s.reaches("d2", "running", soon)
+	limit(t, s.daemon, 3) // those that are open stay so, but none of their numbers is given out again
+	stop()                // and with it all connections to the engine
+	stop = servedUntil(t, sim, s.path("docker.sock"))
+	defer func() { stop() }()
 	must(t, sim.Kill("d1-ssh"))
+	eventually(t, soon, func() error {
+		return unless(strings.Contains(s.log(), "too many open files"), "it can open files still\n%s", s.daemon.tail())
+	})
+	throughout(t, 7*time.Second, func() error {
+		return errors.Join(s.db.state(t, "d1", "running"), s.db.state(t, "d2", "running"), unless(s.daemon.alive(), "the daemon ended"))
+	})
+	limit(t, s.daemon, 1024)
 	s.reaches("d1", "failed", soon)
-	s.consistent("d1")
+	s.quiet("d2", calm)
+	s.consistent("d1", "d2")
 }
 
 // limit sets how many descriptors a running process may have.

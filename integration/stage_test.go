@@ -97,14 +97,20 @@ func (s *stage) starts() int {
 	if err != nil {
 		return 0
 	}
-	return strings.Count(string(log), `"message":"decnet-fleetd started"`)
+	return strings.Count(string(log), "decnet-fleetd started")
 }
 
-// startDaemon runs the binary under test. At the end of the test it gets TERM and must exit with 0, with no panic and no
-// data race in its log.
+// startDaemon runs the binary under test.
 func startDaemon(t *testing.T, log string, args ...string) *process {
 	t.Helper()
-	p := launch(t, log, fleetd(t), args...)
+	return startProgram(t, log, fleetd(t), args...)
+}
+
+// startProgram runs a program that becomes the product. At the end of the test it gets TERM and must exit with 0, with no panic
+// and no data race in its log.
+func startProgram(t *testing.T, log, program string, args ...string) *process {
+	t.Helper()
+	p := launch(t, log, program, args...)
 	t.Cleanup(func() {
 		if p.alive() {
 			p.end(t)

@@ -154,7 +154,7 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request, into any) erro
 	if err := d.Decode(into); err != nil {
 		return fmt.Errorf("the body cannot be read: %w", err)
 	}
-	if d.More() {
+	if _, err := d.Token(); !errors.Is(err, io.EOF) { // More does not see a bracket too many
 		return errors.New("the body has more than one document")
 	}
 	return nil

@@ -35,8 +35,9 @@ func (f *fakeTaps) Open(want func(string) bool, match func(messages.Tapped) bool
 		return nil, f.err
 	}
 	t := &fakeTap{want: want, match: match, out: make(chan messages.Tapped, 10), done: make(chan struct{}), count: count}
-	timer := time.AfterFunc(last, func() { t.stop() })
-	t.stop = sync.OnceFunc(func() { timer.Stop(); close(t.done) })
+	end := sync.OnceFunc(func() { close(t.done) })
+	timer := time.AfterFunc(last, end)
+	t.stop = func() { timer.Stop(); end() }
 	f.last = t
 	return t, nil
 }
