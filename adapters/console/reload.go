@@ -21,8 +21,7 @@ type ReloadReply struct {
 // reload has the daemon read its configuration again. A configuration that is not accepted is the asker's problem
 // document; the daemon goes on with the one it has.
 func (s *Server) reload(w http.ResponseWriter, r *http.Request) {
-	who := peerFrom(r.Context())
-	s.cfg.Log.Info().Uint32("uid", who.uid).Int32("pid", who.pid).Bool("peer_known", who.known).Msg("reload asked for")
+	asking(s.cfg.Log.Info(), r).Msg("reload asked for")
 	got, err := ask[messages.ReloadReport](r.Context(), s, messages.ReloadSettings{}, reloadWait)
 	switch {
 	case err != nil:

@@ -117,9 +117,7 @@ func (s *Server) reconcile(w http.ResponseWriter, r *http.Request) {
 		refuseBody(w, err, `send {"dry_run": true} or nothing`)
 		return
 	}
-	who := peerFrom(r.Context())
-	note := s.cfg.Log.Info().Uint32("uid", who.uid).Uint32("gid", who.gid).Int32("pid", who.pid).Bool("peer_known", who.known)
-	note.Bool("dry_run", want.DryRun).Msg("reconcile asked for")
+	asking(s.cfg.Log.Info(), r).Bool("dry_run", want.DryRun).Msg("reconcile asked for")
 	s.allowWriting(w, passWait+writeWait)
 	report, err := ask[messages.PassReport](r.Context(), s, messages.GetPass{DryRun: want.DryRun}, passWait)
 	if err != nil {

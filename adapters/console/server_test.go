@@ -252,7 +252,7 @@ func TestPassesAreLoggedWithWhoAskedForThem(t *testing.T) {
 	if err != nil || !report.DryRun || report.Inserted != 1 {
 		t.Fatalf("got %+v, %v", report, err)
 	}
-	want := fmt.Sprintf(`"uid":%d,"gid":%d,"pid":%d,"peer_known":true,"dry_run":true`, os.Getuid(), os.Getgid(), os.Getpid())
+	want := fmt.Sprintf(`"uid":%d,"pid":%d,"peer_known":true,"user":"","dry_run":true`, os.Getuid(), os.Getpid())
 	if got := u.log.String(); !strings.Contains(got, want) {
 		t.Errorf("log %s\nlacks %s", got, want)
 	}
