@@ -230,8 +230,8 @@ func TestACertificateGivesTheRoleItNames(t *testing.T) {
 	server, clients := newAuthority(t, "servers"), newAuthority(t, "clients")
 	f := startRemote(t, server, clients, nil)
 	for name, tt := range map[string]struct {
-		cert                   x509.Certificate
-		role                   string
+		cert                  x509.Certificate
+		role                  string
 		look, act, lookWithin int
 	}{
 		"no unit":                      {unit("eve"), "", 403, 403, 403},
@@ -292,8 +292,14 @@ func TestTheConsoleOfOtherHostsIsReachedByItsOwnNamesOnly(t *testing.T) {
 		"from its page in clear":   {"POST", header("Origin", "http://"+f.addr), 403},
 		"from an opaque origin":    {"POST", header("Origin", "null"), 403},
 		"embedded by another site": {"GET", header("Sec-Fetch-Site", "cross-site"), 403},
-		"sent by another site":     {"POST", func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site"); r.Header.Set("Sec-Fetch-Mode", "navigate") }, 403},
-		"linked by another site":   {"GET", func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site"); r.Header.Set("Sec-Fetch-Mode", "navigate") }, 200},
+		"sent by another site": {"POST", func(r *http.Request) {
+			r.Header.Set("Sec-Fetch-Site", "cross-site")
+			r.Header.Set("Sec-Fetch-Mode", "navigate")
+		}, 403},
+		"linked by another site": {"GET", func(r *http.Request) {
+			r.Header.Set("Sec-Fetch-Site", "cross-site")
+			r.Header.Set("Sec-Fetch-Mode", "navigate")
+		}, 200},
 	} {
 		path := map[string]string{"GET": "/v1/status", "POST": "/v1/reconcile"}[tt.method]
 		if code, text, err := f.ask(t, c, tt.method, path, tt.set); err != nil || code != tt.want {

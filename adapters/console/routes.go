@@ -79,6 +79,9 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) deckies(w http.ResponseWriter, r *http.Request) {
 	seq := s.cfg.Feed.Last() // before the question: what is in no later event is in the list
+	if s.deckiesUnchanged(w, r, seq) {
+		return
+	}
 	all, err := ask[[]messages.DeckyStatus](r.Context(), s, messages.GetDeckies{}, answerWait)
 	if err != nil {
 		refuseAnswer(w, err)
@@ -88,11 +91,7 @@ func (s *Server) deckies(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	list := DeckyList{Envelope: Envelope{API, "deckies"}, Items: make([]messages.DeckyStatus, 0, len(items)), Seq: seq}
-	for _, d := range items {
-		list.Items = append(list.Items, wholeDecky(d))
-	}
-	replyTagged(w, r, list)
+	replyLong(w, Envelope{API, "deckies"}, items, wholeDecky, seq)
 }
 
 func (s *Server) decky(w http.ResponseWriter, r *http.Request) {

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -34,6 +35,7 @@ type fleet struct {
 	dead    error // of a loop that does not answer
 	hang    bool
 	answer  any // instead of the right one
+	version atomic.Uint64
 }
 
 func (f *fleet) Ask(ctx context.Context, question any) (any, error) {
@@ -49,6 +51,8 @@ func (f *fleet) Ask(ctx context.Context, question any) (any, error) {
 		return f.status, nil
 	case messages.GetDeckies:
 		return f.deckies, nil
+	case messages.GetDeckiesVersion:
+		return messages.DeckiesVersion(f.version.Load()), nil
 	case messages.GetHealth:
 		return messages.Alive{}, f.dead
 	case messages.GetReady:
