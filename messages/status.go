@@ -119,6 +119,12 @@ type GetStatus struct{}
 // GetDeckies asks the view for all deckies; the answer is a []DeckyStatus by name.
 type GetDeckies struct{}
 
+// GetDeckiesVersion asks for the DeckiesVersion, which costs next to nothing beside the deckies themselves.
+type GetDeckiesVersion struct{}
+
+// DeckiesVersion numbers what GetDeckies is answered with: as long as it is the same, the answer is.
+type DeckiesVersion uint64
+
 // GetPass asks the fleet to read every source again and to answer with a PassReport when the pass is over.
 type GetPass struct {
 	DryRun bool

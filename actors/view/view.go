@@ -26,8 +26,8 @@ type Config struct {
 	Feed     Feed
 	// Reporters report everything again when the view asks after a crash.
 	Reporters []Teller
-	// Actors lists the actors whose counters are shown with their deckies.
-	Actors func() map[string]supervise.Stats
+	// Counters are those of a decky's actor; zero where there is none.
+	Counters func(name string) supervise.Stats
 	// Extra returns counters of the adapters; nil means none.
 	Extra func() map[string]int64
 	// Board shows the status to whoever may not ask; nil means nobody.
@@ -38,6 +38,8 @@ type Config struct {
 type View struct {
 	cfg        Config
 	deckies    map[string]messages.DeckyStatus
+	order      []string // their names, sorted; nil: to be made again
+	version    uint64   // counts what was told of deckies
 	components map[string]messages.ComponentStatus
 	fleet      messages.FleetReported
 	counters   map[string]int64
@@ -69,9 +71,7 @@ func (v *View) Receive(c *supervise.Ctx, msg any) {
 		v.decky(c, m.Status)
 		v.remember(m)
 	case messages.DeckyGone:
-		delete(v.deckies, m.Name)
-		delete(v.broken, m.Name)
-		delete(v.decisions, m.Name)
+		v.gone(m.Name)
 	case messages.DeckyCrashed:
 		v.crashed(m)
 	case messages.ComponentReported:
@@ -86,6 +86,8 @@ func (v *View) Receive(c *supervise.Ctx, msg any) {
 		c.Respond(v.status(c.Now()))
 	case messages.GetDeckies:
 		c.Respond(v.list())
+	case messages.GetDeckiesVersion:
+		c.Respond(messages.DeckiesVersion(v.version))
 	default:
 		v.asked(c, msg)
 	}
@@ -107,6 +109,7 @@ func (v *View) asked(c *supervise.Ctx, msg any) {
 }
 
 func (v *View) start(m supervise.Started) {
+	v.version = uint64(m.Incarnation) << 40 // never a number of the incarnation before
 	if m.Incarnation > 1 {
 		for _, r := range v.cfg.Reporters {
 			r.Tell(messages.ReportsWanted{}) // whoever is too busy reports with its next change
@@ -115,7 +118,11 @@ func (v *View) start(m supervise.Started) {
 }
 
 func (v *View) decky(c *supervise.Ctx, s messages.DeckyStatus) {
-	was := v.deckies[s.Name]
+	was, known := v.deckies[s.Name]
+	v.version++
+	if !known {
+		v.order = nil
+	}
 	if s.ChangedAt.IsZero() { // an actor that was restarted knows the row, not when it came to be so
 		s.ChangedAt, s.Cause, s.Rev = was.ChangedAt, was.Cause, was.Rev
 	}
@@ -141,7 +148,16 @@ func (v *View) heldNow(c *supervise.Ctx, s messages.DeckyStatus) {
 	v.cfg.Feed.Append(messages.Event{At: messages.Moment{Time: c.Now()}, Type: "held", Target: s.Name, To: s.Held.What, Cause: s.Held.Why})
 }
 
+func (v *View) gone(name string) {
+	v.version++
+	v.order = nil
+	delete(v.deckies, name)
+	delete(v.broken, name)
+	delete(v.decisions, name)
+}
+
 func (v *View) crashed(m messages.DeckyCrashed) {
+	v.version++
 	delete(v.broken, m.Name)
 	if m.Quarantined {
 		v.broken[m.Name] = m.Reason
@@ -158,14 +174,15 @@ func (v *View) component(c *supervise.Ctx, s messages.ComponentStatus) {
 }
 
 func (v *View) list() []messages.DeckyStatus {
-	stats := v.cfg.Actors()
-	out := make([]messages.DeckyStatus, 0, len(v.deckies))
-	for _, s := range v.deckies {
-		st := stats[s.Name]
-		s.Restarts, s.Mailbox, s.HighWater = st.Restarts, st.Depth, st.HighWater
-		out = append(out, v.shown(s))
+	if v.order == nil { // names are sorted when there are others, not statuses each time: those are large
+		v.order = slices.Sorted(maps.Keys(v.deckies))
 	}
-	slices.SortFunc(out, func(a, b messages.DeckyStatus) int { return cmp.Compare(a.Name, b.Name) })
+	out := make([]messages.DeckyStatus, len(v.order))
+	for i, name := range v.order {
+		s, st := v.deckies[name], v.cfg.Counters(name)
+		s.Restarts, s.Mailbox, s.HighWater = st.Restarts, st.Depth, st.HighWater
+		out[i] = v.shown(s)
+	}
 	return out
 }
 

@@ -28,8 +28,10 @@ func stage(t *testing.T, story func(v *supervise.Ref, feed *list)) {
 		feed := &list{}
 		v := sys.Spawn(supervise.Spec{Kind: "view", ID: "view", New: func() supervise.Receiver {
 			return New(Config{HostUUID: "local", Version: "v", Instance: "i", PID: 1, Feed: feed,
-				Actors: func() map[string]supervise.Stats { return map[string]supervise.Stats{"d1": {Restarts: 2}} },
-				Extra:  func() map[string]int64 { return map[string]int64{"containers": 3} }})
+				Counters: func(name string) supervise.Stats {
+					return map[string]supervise.Stats{"d1": {Restarts: 2}}[name]
+				},
+				Extra: func() map[string]int64 { return map[string]int64{"containers": 3} }})
 		}})
 		synctest.Wait()
 		story(v, feed)
@@ -163,7 +165,7 @@ func TestARestartedViewAsksForEverythingAgain(t *testing.T) {
 		}
 		who := &told{}
 		v := sys.Spawn(supervise.Spec{Kind: "view", ID: "view", New: func() supervise.Receiver {
-			return New(Config{Feed: &list{}, Reporters: []Teller{who}, Actors: func() map[string]supervise.Stats { return nil }})
+			return New(Config{Feed: &list{}, Reporters: []Teller{who}, Counters: func(string) supervise.Stats { return supervise.Stats{} }})
 		}})
 		synctest.Wait()
 		sys.Restart(v, "test")

@@ -103,6 +103,7 @@ func (l *loader) behaviour() {
 	s.IgnoreBusStop = choose(l, specBusStop, "obey", oneOf("obey", "ignore")) == "ignore"
 	s.BusReplay = choose(l, specBusReplay, 0, replay)
 	s.Admins = choose(l, specAdmins, "", users)
+	l.console()
 }
 
 // noteSecrets says where a password lies open: every process of the user can read another's environment.

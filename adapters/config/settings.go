@@ -35,6 +35,10 @@ type Settings struct {
 	IgnoreBusStop bool          // --bus-stop=ignore
 	BusReplay     time.Duration // what is sent again after a reconnect; 0 is off; at most 1 min
 	Admins        string        // users, by name or id, who are admins of the console, separated by commas or spaces; "" is root and our own user alone
+	ConsoleListen string        // host:port where other hosts reach the console by client certificate; "" is nowhere
+	ConsoleCert   string        // PEM file; with ConsoleListen this and the next two are set
+	ConsoleKey    string        // PEM file
+	ConsoleCA     string        // PEM file: who signs the clients' certificates
 	SystemLog     string        // file that gets the log as well, from DECNET_SYSTEM_LOGS; "" is none
 	// Warnings are faults that do not keep anything from working; doctor shows them.
 	Warnings []string

@@ -45,6 +45,10 @@ var (
 	specBusStop       = spec{key: "bus-stop", own: "FLEETD_BUS_STOP"}
 	specBusReplay     = spec{key: "bus-replay", own: "FLEETD_BUS_REPLAY"}
 	specAdmins        = spec{key: "admins", own: "FLEETD_ADMINS"}
+	specConsoleListen = spec{key: "console-listen", own: "FLEETD_CONSOLE_LISTEN"}
+	specConsoleCert   = spec{key: "console-cert", own: "FLEETD_CONSOLE_CERT"}
+	specConsoleKey    = spec{key: "console-key", own: "FLEETD_CONSOLE_KEY"}
+	specConsoleCA     = spec{key: "console-client-ca", own: "FLEETD_CONSOLE_CLIENT_CA"}
 	specSystemLog     = spec{key: "system-log", shared: []string{"DECNET_SYSTEM_LOGS"}}
 
 	// What DECNET says in other words.

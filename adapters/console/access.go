@@ -46,6 +46,8 @@ func (a Access) role(p peer) Role {
 	switch {
 	case !p.known:
 		return NoRole
+	case p.cert != nil:
+		return p.cert.role
 	case p.uid == 0 || p.uid == a.own || slices.Contains(a.Admins, p.uid):
 		return Admin
 	case in(a.Operators):
@@ -95,7 +97,10 @@ func (s *Server) caller(r *http.Request) Caller {
 	if via := r.Header.Get(viaHeader); slices.Contains([]string{"cli", "web", "tui"}, via) {
 		c.Via = via
 	}
-	if p.known {
+	switch {
+	case p.cert != nil:
+		c.User = p.cert.name
+	case p.known:
 		c.UID = int64(p.uid)
 		if s.cfg.UserName != nil {
 			c.User = s.cfg.UserName(p.uid)
@@ -118,6 +123,6 @@ func needs(r *http.Request) Role {
 }
 
 func refuseRole(w http.ResponseWriter, have, need Role) {
-	hint := "join the group decnet to look, and decnet-ops as well to act, or use sudo"
+	hint := "join the group decnet to look, and decnet-ops as well to act, or use sudo; a client certificate says its role by its unit (OU) or a URI"
 	refuse(w, http.StatusForbidden, Permission, "this needs the role "+need.String()+", yours is "+have.String(), hint)
 }

@@ -40,8 +40,7 @@ func (s *Server) approve(w http.ResponseWriter, r *http.Request) {
 		refuseAnswer(w, err)
 		return
 	}
-	who := peerFrom(r.Context())
-	s.cfg.Log.Warn().Uint32("uid", who.uid).Int32("pid", who.pid).Bool("peer_known", who.known).Str("hash", want.Hash).Bool("dry_run", want.DryRun).
+	asking(s.cfg.Log.Warn(), r).Str("hash", want.Hash).Bool("dry_run", want.DryRun).
 		Str("reason", want.Reason).Bool("accepted", got.Accepted).Int("deckies", len(got.Names)).Msg("deletions approved")
 	whole(&got.Names)
 	reply(w, ApproveReply{Envelope{API, "approve"}, got})

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"github.com/decnet/decnet-fleetd/messages"
 )
 
@@ -74,6 +76,12 @@ func outcome(status int) string {
 		return "failed " + strconv.Itoa(status)
 	}
 	return "refused " + strconv.Itoa(status)
+}
+
+// asking adds to a line of the log who asks.
+func asking(e *zerolog.Event, r *http.Request) *zerolog.Event {
+	p, who := peerFrom(r.Context()), CallerOf(r.Context())
+	return e.Int64("uid", who.UID).Int32("pid", p.pid).Bool("peer_known", p.known).Str("user", who.User)
 }
 
 // maxNote bounds each text of an entry, in bytes. Chosen: a reason is a sentence.

@@ -60,13 +60,14 @@ func (f *Feed) slot(seq int64) int64 { return seq % int64(len(f.ring)) }
 
 // Query selects events. The zero value selects none but for Limit 0, which means 256.
 type Query struct {
-	Since     int64     // events after this seq; negative: the newest Limit ones
-	Limit     int       // at most this many
-	Type      string    // "" for all
-	Target    string    // a pattern like that of deckies; "" for all
-	Name      string    // exactly this target, also as the id of an actor; "" for all
-	NotBefore time.Time // zero for all
-	topics    topics    // none for all
+	Since     int64           // events after this seq; negative: the newest Limit ones
+	Limit     int             // at most this many
+	Type      string          // "" for all
+	Target    string          // a pattern like that of deckies; "" for all
+	Name      string          // exactly this target, also as the id of an actor; "" for all
+	Names     map[string]bool // these targets, also as the ids of actors; nil for all
+	NotBefore time.Time       // zero for all
+	topics    topics          // none for all
 }
 
 // Bounds of a page.
@@ -84,7 +85,7 @@ func (q Query) limit() int {
 
 func (q Query) selects(e messages.Event) bool {
 	return (q.Type == "" || q.Type == e.Type) && matches(q.Target, e.Target) && (q.Name == "" || q.names(e.Target)) &&
-		(q.NotBefore.IsZero() || !e.At.Before(q.NotBefore)) && q.topics.selects(e)
+		(q.Names == nil || q.Names[strings.TrimPrefix(e.Target, "decky/")]) && (q.NotBefore.IsZero() || !e.At.Before(q.NotBefore)) && q.topics.selects(e)
 }
 
 // names: events of the supervisor are about decky/NAME, all others about NAME.

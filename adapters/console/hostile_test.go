@@ -92,9 +92,16 @@ func TestWhatHasNotChangedIsNotSentAgain(t *testing.T) {
 	if code, _ := ask(`"other", W/` + tag); code != 304 {
 		t.Errorf("the same again: %d", code)
 	}
-	s.feed.Append(event("crash", "x"))
-	if code, after := ask(tag); code != 200 || after == tag {
-		t.Errorf("after an event: %d, tag %s was %s", code, after, tag)
+	for what, change := range map[string]func(){
+		"an event":               func() { s.feed.Append(event("crash", "x")) },
+		"a change without event": func() { s.crew.version.Add(1) },
+	} {
+		change()
+		code, after := ask(tag)
+		if code != 200 || after == tag {
+			t.Errorf("after %s: %d, tag %s was %s", what, code, after, tag)
+		}
+		tag = after
 	}
 }
 

@@ -10,18 +10,19 @@ import (
 // limiter answers connections beyond a number with 503 and closes them at once: whoever opens thousands must not take the
 // daemon's descriptors.
 type limiter struct {
-	*net.UnixListener
-	free chan struct{}
+	net.Listener
+	free   chan struct{}
+	answer string // "" where it would not be understood: the connection is closed without a word
 }
 
-func limit(l *net.UnixListener, n int) *limiter {
-	return &limiter{UnixListener: l, free: make(chan struct{}, n)}
+func limit(l net.Listener, n int, answer string) *limiter {
+	return &limiter{Listener: l, free: make(chan struct{}, n), answer: answer}
 }
 
 // Accept waits for a connection for which there is room.
 func (l *limiter) Accept() (net.Conn, error) {
 	for {
-		c, err := l.UnixListener.Accept()
+		c, err := l.Listener.Accept()
 		if err != nil {
 			return nil, err
 		}
@@ -30,7 +31,7 @@ func (l *limiter) Accept() (net.Conn, error) {
 			return &limited{Conn: c, release: sync.OnceFunc(func() { <-l.free })}, nil
 		default:
 			// The answer fits the socket's buffer, so that this never waits; who has gone does not get it.
-			_, _ = io.WriteString(c, crowded)
+			_, _ = io.WriteString(c, l.answer)
 			_ = c.Close()
 		}
 	}

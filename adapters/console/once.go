@@ -26,8 +26,8 @@ type answers struct {
 }
 
 type answerKey struct {
-	uid int64
-	key string
+	uid       int64
+	user, key string
 }
 
 type answer struct {
@@ -139,7 +139,8 @@ func (s *Server) once(w http.ResponseWriter, r *http.Request, do http.HandlerFun
 		return
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	k := answerKey{CallerOf(r.Context()).UID, key}
+	who := CallerOf(r.Context())
+	k := answerKey{who.UID, who.User, key}
 	asked := sha256.Sum256([]byte(r.Method + "\x00" + r.URL.Path + "\x00" + string(body)))
 	was, err := s.answers.begin(k, asked, s.cfg.Now())
 	switch {

@@ -9,9 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// peer is who stands at the other end of a connection, as the kernel says.
+// peer is who stands at the other end of a connection, as the kernel says, or a certificate.
 type peer struct {
 	known  bool
+	cert   *badge // of another host; nil at the socket
 	uid    uint32
 	gid    uint32
 	pid    int32

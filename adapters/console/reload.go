@@ -25,8 +25,7 @@ func (s *Server) reload(w http.ResponseWriter, r *http.Request) {
 		refuseBody(w, err, "a reload takes no body")
 		return
 	}
-	who := peerFrom(r.Context())
-	s.cfg.Log.Info().Uint32("uid", who.uid).Int32("pid", who.pid).Bool("peer_known", who.known).Msg("reload asked for")
+	asking(s.cfg.Log.Info(), r).Msg("reload asked for")
 	got, err := ask[messages.ReloadReport](r.Context(), s, messages.ReloadSettings{}, reloadWait)
 	switch {
 	case err != nil:

@@ -79,6 +79,9 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) deckies(w http.ResponseWriter, r *http.Request) {
 	seq := s.cfg.Feed.Last() // before the question: what is in no later event is in the list
+	if s.deckiesUnchanged(w, r, seq) {
+		return
+	}
 	all, err := ask[[]messages.DeckyStatus](r.Context(), s, messages.GetDeckies{}, answerWait)
 	if err != nil {
 		refuseAnswer(w, err)
@@ -88,11 +91,7 @@ func (s *Server) deckies(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	list := DeckyList{Envelope: Envelope{API, "deckies"}, Items: make([]messages.DeckyStatus, 0, len(items)), Seq: seq}
-	for _, d := range items {
-		list.Items = append(list.Items, wholeDecky(d))
-	}
-	replyTagged(w, r, list)
+	replyLong(w, Envelope{API, "deckies"}, items, wholeDecky, seq)
 }
 
 func (s *Server) decky(w http.ResponseWriter, r *http.Request) {
@@ -117,9 +116,7 @@ func (s *Server) reconcile(w http.ResponseWriter, r *http.Request) {
 		refuseBody(w, err, `send {"dry_run": true} or nothing`)
 		return
 	}
-	who := peerFrom(r.Context())
-	note := s.cfg.Log.Info().Uint32("uid", who.uid).Uint32("gid", who.gid).Int32("pid", who.pid).Bool("peer_known", who.known)
-	note.Bool("dry_run", want.DryRun).Msg("reconcile asked for")
+	asking(s.cfg.Log.Info(), r).Bool("dry_run", want.DryRun).Msg("reconcile asked for")
 	s.allowWriting(w, passWait+writeWait)
 	report, err := ask[messages.PassReport](r.Context(), s, messages.GetPass{DryRun: want.DryRun}, passWait)
 	if err != nil {

@@ -54,6 +54,7 @@ type Config struct {
 	Audit    Auditor                 // nil: the log alone has it
 	Taps     Taps                    // nil: there are none
 	Logs     *LogRing                // nil: none are kept
+	Remote   *Remote                 // where other hosts reach the console; nil: nowhere
 }
 
 // Server is the control socket.
@@ -61,6 +62,8 @@ type Server struct {
 	cfg     Config
 	sock    *unixsock.Listener
 	streams chan struct{}
+	pem     *shelf // of Remote; nil without one
+	root    func() http.Handler
 
 	mux      *http.ServeMux
 	refusals refusals
@@ -79,6 +82,13 @@ func Listen(ctx context.Context, cfg Config) (*Server, error) {
 	if cfg.Backend == nil || cfg.Feed == nil || cfg.Now == nil {
 		return nil, errors.New("control socket: Backend, Feed and Now are required")
 	}
+	var pem *shelf
+	if cfg.Remote != nil {
+		pem = newShelf(*cfg.Remote, cfg.Now, cfg.Log)
+		if err := pem.look(); err != nil {
+			return nil, err
+		}
+	}
 	sock, err := unixsock.Listen(ctx, unixsock.Spec{
 		Path: cfg.Path, Group: cfg.Group, DirMode: dirMode,
 		GroupOptional: true, // a user's own daemon need not be a member
@@ -88,37 +98,33 @@ func Listen(ctx context.Context, cfg Config) (*Server, error) {
 		return nil, err
 	}
 	cfg.Access.own = uint32(os.Getuid()) //nolint:gosec // a user id has 32 bits
-	s := &Server{cfg: cfg, sock: sock, streams: make(chan struct{}, maxStreams), profiler: make(chan struct{}, 1),
+	s := &Server{cfg: cfg, sock: sock, pem: pem, streams: make(chan struct{}, maxStreams), profiler: make(chan struct{}, 1),
 		gone: make(chan struct{})}
 	s.leave = sync.OnceFunc(func() { close(s.gone) })
+	s.root = sync.OnceValue(s.handler)
 	return s, nil
 }
 
 // Serve answers until ctx ends; then it ends streams, takes the socket away and returns nil. It is called once.
 func (s *Server) Serve(ctx context.Context) error {
-	h := &http.Server{
-		Handler:           s.handler(),
-		ReadHeaderTimeout: headerWait,
-		IdleTimeout:       idleWait,
-		MaxHeaderBytes:    maxHeader,
-		BaseContext:       func(net.Listener) context.Context { return ctx },
-		ConnContext:       withPeer,
-		ErrorLog:          newErrorLog(s.cfg.Log),
-	}
+	h := s.httpServer(ctx, s.root())
+	h.ConnContext = withPeer
 	defer s.leave()
 	defer s.taps.endAll()
 	stopped := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(stopped)
-		s.hangUp(ctx, h)
+		s.unlink()
+		goodbye(ctx, h)
 	})
 	s.cfg.Log.Info().Str("socket", s.cfg.Path).Msg("control socket listening")
-	err := h.Serve(limit(s.sock.UnixListener, maxConns))
+	err := h.Serve(limit(s.sock.UnixListener, maxConns, crowded))
 	if !stop() {
 		<-stopped
 		return nil
 	}
-	s.hangUp(ctx, h)
+	s.unlink()
+	goodbye(ctx, h)
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
@@ -131,9 +137,20 @@ func (s *Server) Close() error {
 	return s.sock.Close()
 }
 
-// hangUp lets requests finish for a moment: their contexts have ended with ours.
-func (s *Server) hangUp(ctx context.Context, h *http.Server) {
-	s.unlink()
+// httpServer has the limits that hold wherever we listen.
+func (s *Server) httpServer(ctx context.Context, root http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           root,
+		ReadHeaderTimeout: headerWait, // of a handshake too
+		IdleTimeout:       idleWait,
+		MaxHeaderBytes:    maxHeader,
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+		ErrorLog:          newErrorLog(s.cfg.Log),
+	}
+}
+
+// goodbye lets requests finish for a moment: their contexts have ended with ours.
+func goodbye(ctx context.Context, h *http.Server) {
 	wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbyeWait)
 	defer cancel()
 	if h.Shutdown(wait) != nil {
@@ -160,9 +177,8 @@ func (s *Server) handler() http.Handler {
 		h.Set("X-Decnet-Node", headerSafe(s.cfg.Node))
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Cache-Control", "no-store")
-		if !localHost(r.Host) || !localOrigin(r.Header.Get("Origin")) {
-			refuse(w, http.StatusForbidden, Permission, "the request names another host or comes from another site",
-				"use http://localhost over the socket: curl --unix-socket "+s.cfg.Path+" http://localhost/v1/status")
+		if !s.addressed(r) {
+			refuse(w, http.StatusForbidden, Permission, "the request names another host or comes from another site", s.address(r))
 			return
 		}
 		if pages != nil && !ofAPI(r.URL.Path) {

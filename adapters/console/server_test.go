@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -34,6 +35,7 @@ type fleet struct {
 	dead    error // of a loop that does not answer
 	hang    bool
 	answer  any // instead of the right one
+	version atomic.Uint64
 }
 
 func (f *fleet) Ask(ctx context.Context, question any) (any, error) {
@@ -49,6 +51,8 @@ func (f *fleet) Ask(ctx context.Context, question any) (any, error) {
 		return f.status, nil
 	case messages.GetDeckies:
 		return f.deckies, nil
+	case messages.GetDeckiesVersion:
+		return messages.DeckiesVersion(f.version.Load()), nil
 	case messages.GetHealth:
 		return messages.Alive{}, f.dead
 	case messages.GetReady:
@@ -252,7 +256,7 @@ func TestPassesAreLoggedWithWhoAskedForThem(t *testing.T) {
 	if err != nil || !report.DryRun || report.Inserted != 1 {
 		t.Fatalf("got %+v, %v", report, err)
 	}
-	want := fmt.Sprintf(`"uid":%d,"gid":%d,"pid":%d,"peer_known":true,"dry_run":true`, os.Getuid(), os.Getgid(), os.Getpid())
+	want := fmt.Sprintf(`"uid":%d,"pid":%d,"peer_known":true,"user":"","dry_run":true`, os.Getuid(), os.Getpid())
 	if got := u.log.String(); !strings.Contains(got, want) {
 		t.Errorf("log %s\nlacks %s", got, want)
 	}

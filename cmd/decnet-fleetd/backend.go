@@ -17,6 +17,8 @@ func (b backend) Ask(ctx context.Context, question any) (any, error) {
 	switch q := question.(type) {
 	case messages.GetStatus, messages.GetDeckies, messages.GetPauses:
 		return b.n.view.Ask(ctx, q)
+	case messages.GetDeckiesVersion:
+		return b.n.deckiesVersion(ctx)
 	case messages.GetHealth:
 		return messages.Alive{}, b.n.health(ctx)
 	case messages.GetReady:

@@ -50,7 +50,7 @@ func theatre(t *testing.T, story func(t *testing.T, n *node)) {
 		}
 		n.sys = sys
 		n.view = sys.Spawn(supervise.Spec{Kind: "view", ID: "view", Subsystem: true, Mailbox: 1 << 12, New: func() supervise.Receiver {
-			return view.New(view.Config{HostUUID: "local", Feed: quietFeed{}, Actors: func() map[string]supervise.Stats { return deckyStats(sys) }})
+			return view.New(view.Config{HostUUID: "local", Feed: quietFeed{}, Counters: deckyCounters(sys)})
 		}})
 		viewPost.ref.Store(n.view)
 		n.inspection(parts{keep: keep}, crashPost)
@@ -249,7 +249,7 @@ func BenchmarkInspect(b *testing.B) {
 	}
 	n := &node{sys: sys}
 	n.view = sys.Spawn(supervise.Spec{Kind: "view", ID: "view", Mailbox: 1 << 17, New: func() supervise.Receiver {
-		return view.New(view.Config{HostUUID: "local", Feed: quietFeed{}, Actors: func() map[string]supervise.Stats { return deckyStats(sys) }})
+		return view.New(view.Config{HostUUID: "local", Feed: quietFeed{}, Counters: deckyCounters(sys)})
 	}})
 	for i := range 10_000 {
 		name := fmt.Sprintf("decky-%05d", i)

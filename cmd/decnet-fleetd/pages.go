@@ -13,13 +13,19 @@ import (
 	"github.com/decnet/decnet-fleetd/messages"
 )
 
-// pages makes the console's pages over the API. The two questions every page has, and whose answers are long, are put to
-// the daemon directly.
+// pages makes the console's pages over the API. The questions many pages have, and whose answers are long, are put to the
+// daemon directly.
 func pages(b console.Backend, feed *console.Feed, node string, log zerolog.Logger) (func(api http.Handler) http.Handler, error) {
 	late := &lateHandler{}
 	p, err := web.New(web.Config{Model: web.OverAPI(late, web.Shortcuts{
-		Deckies: func(ctx context.Context) ([]messages.DeckyStatus, error) { return askDeckies(ctx, b) },
-		Events:  func(q web.EventQuery) web.EventPage { return eventPage(feed, q) },
+		Deckies: func(ctx context.Context) ([]messages.DeckyStatus, error) {
+			return askLong[[]messages.DeckyStatus](ctx, b, messages.GetDeckies{})
+		},
+		Actors: func(ctx context.Context) ([]messages.ActorStatus, error) {
+			l, err := askLong[messages.ActorList](ctx, b, messages.GetActors{})
+			return l.Items, err
+		},
+		Events: func(q web.EventQuery) web.EventPage { return eventPage(feed, q) },
 	}), Now: time.Now, Escape: escape, Node: node, Log: log})
 	if err != nil {
 		return nil, fmt.Errorf("make the console's pages: %w", err)
@@ -33,19 +39,20 @@ func pages(b console.Backend, feed *console.Feed, node string, log zerolog.Logge
 // lateHandler is the API, which is there after the pages that ask it.
 type lateHandler struct{ http.Handler }
 
-// deckiesWait is as long as the API waits for the same answer.
-const deckiesWait = 2 * time.Second
+// longWait is as long as the API waits for the same answers.
+const longWait = 2 * time.Second
 
-func askDeckies(ctx context.Context, b console.Backend) ([]messages.DeckyStatus, error) {
-	ctx, cancel := context.WithTimeout(ctx, deckiesWait)
+func askLong[T any](ctx context.Context, b console.Backend, question any) (T, error) {
+	ctx, cancel := context.WithTimeout(ctx, longWait)
 	defer cancel()
-	a, err := b.Ask(ctx, messages.GetDeckies{})
+	var all T
+	a, err := b.Ask(ctx, question)
 	if err != nil {
-		return nil, err
+		return all, err
 	}
-	all, ok := a.([]messages.DeckyStatus)
+	all, ok := a.(T)
 	if !ok {
-		return nil, fmt.Errorf("the answer to GetDeckies is a %T", a)
+		return all, fmt.Errorf("the answer to %T is a %T", question, a)
 	}
 	return all, nil
 }
@@ -55,6 +62,6 @@ func eventPage(feed *console.Feed, q web.EventQuery) web.EventPage {
 	if since <= 0 {
 		since = -1 // the newest
 	}
-	l := feed.Page(console.Query{Since: since, Limit: q.Limit, Type: q.Type, Target: q.Target, NotBefore: q.NotBefore})
+	l := feed.Page(console.Query{Since: since, Limit: q.Limit, Type: q.Type, Target: q.Target, NotBefore: q.NotBefore, Names: q.Names})
 	return web.EventPage{Items: l.Items, Seq: l.Seq, Gap: l.Gap}
 }

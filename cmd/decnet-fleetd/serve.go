@@ -168,7 +168,7 @@ func (d *daemon) servers(ctx context.Context, n *node) error {
 	}
 	control, err := console.Listen(ctx, console.Config{Path: d.settings.ControlSocket, Group: "decnet", Version: version, Backend: backend{n}, Feed: d.feed, Now: time.Now,
 		Node: d.settings.HostUUID, Log: d.log, Metrics: n.metrics.Handler(), Pages: faces,
-		Access: access(d.settings.Admins, d.log), UserName: userNames(), Audit: n.keep.auditor(), Taps: tapper{n.sys}, Logs: d.logs})
+		Access: access(d.settings.Admins, d.log), UserName: userNames(), Audit: n.keep.auditor(), Taps: tapper{n.sys}, Logs: d.logs, Remote: remoteOf(d.settings)})
 	if err != nil {
 		return configFault(err)
 	}
@@ -177,6 +177,7 @@ func (d *daemon) servers(ctx context.Context, n *node) error {
 		return err
 	}
 	n.serve("control", control.Serve)
+	d.remote(n, control)
 	if broker != nil {
 		n.serve("bus", broker)
 	}

@@ -39,6 +39,10 @@ var settingFlags = []settingFlag{
 	{name: "bus-stop", kind: "obey|ignore", usage: "what to do when DECNET's panel says stop (default obey) [FLEETD_BUS_STOP]"},
 	{name: "bus-replay", kind: "duration", usage: "send the last moments again after a reconnect (default off) [FLEETD_BUS_REPLAY]"},
 	{name: "admins", kind: "users", usage: "who else is an admin of the console (default: root and our own user) [FLEETD_ADMINS]"},
+	{name: "console-listen", kind: "address", usage: "let other hosts use the console here, by client certificate (default: only the socket) [FLEETD_CONSOLE_LISTEN]"},
+	{name: "console-cert", kind: "file", usage: "PEM: the certificate of --console-listen, with its chain [FLEETD_CONSOLE_CERT]"},
+	{name: "console-key", kind: "file", usage: "PEM: the key of that certificate [FLEETD_CONSOLE_KEY]"},
+	{name: "console-client-ca", kind: "file", usage: "PEM: the authorities that sign clients' certificates [FLEETD_CONSOLE_CLIENT_CA]"},
 	{name: "log-level", kind: "level", usage: "trace, debug, info, warn or error (default info) [FLEETD_LOG_LEVEL]"},
 	{name: "log-format", kind: "format", usage: "json, console, rfc5424 or journal (default journal under systemd, console on a terminal, else json) [FLEETD_LOG_FORMAT]"},
 }

@@ -33,7 +33,7 @@ type patient struct {
 type examine func(ctx context.Context, p patient) []finding
 
 var examinations = []examine{
-	checkWarnings, checkStateFile, checkDocker, checkDatabase, checkBus, checkStateDir, checkControl, checkDaemon, checkRival, checkSystemd,
+	checkWarnings, checkStateFile, checkDocker, checkDatabase, checkBus, checkStateDir, checkControl, checkRemote, checkDaemon, checkRival, checkSystemd,
 }
 
 // examineWithin bounds each check. Chosen: the adapters' own deadlines are 5 s.

@@ -140,7 +140,7 @@ func assemble(p parts) (*node, error) {
 	n.view = sys.Spawn(supervise.Spec{Kind: "view", ID: "view", Subsystem: true, Mailbox: viewBox, New: p.metered("view", func() supervise.Receiver {
 		return view.New(view.Config{HostUUID: p.hostUUID, Version: version, Instance: p.instance, PID: os.Getpid(), Feed: p.feed, Started: began,
 			Reporters: []view.Teller{n.fleetPost, n.store, publisherPost},
-			Actors:    func() map[string]supervise.Stats { return deckyStats(sys) }, Extra: p.counters, Board: p.board})
+			Counters:  deckyCounters(sys), Extra: p.counters, Board: p.board})
 	})})
 	viewPost.ref.Store(n.view)
 	n.inspection(p, crashPost)
@@ -246,14 +246,14 @@ func onEvent(e supervise.Event, fleetPost, viewPost *post) {
 	}
 }
 
-func deckyStats(sys *supervise.System) map[string]supervise.Stats {
-	out := map[string]supervise.Stats{}
-	sys.Each(func(r *supervise.Ref) {
-		if r.Kind() == "decky" {
-			out[r.ID()] = r.Stats()
+// deckyCounters finds the counters of a decky's actor.
+func deckyCounters(sys *supervise.System) func(name string) supervise.Stats {
+	return func(name string) supervise.Stats {
+		if r := sys.Find("decky", name); r != nil {
+			return r.Stats()
 		}
-	})
-	return out
+		return supervise.Stats{}
+	}
 }
 
 // newID makes an event id: 32 hex digits from 128 random bits.

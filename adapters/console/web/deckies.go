@@ -50,18 +50,26 @@ func (p *Pages) deckies(r *http.Request, _ Who) (content, error) {
 	ordered := sorted(all, d.Sort)
 	size := numberOf(q.Get("size"), pageSize, maxPageSize)
 	d.Paging = paged(len(all), numberOf(q.Get("page"), 1, 1<<20), size)
-	now := p.cfg.Now()
-	events, err := p.cfg.Model.Events(r.Context(), EventQuery{Limit: eventsKept})
+	now, part := p.cfg.Now(), ordered[d.Paging.From:d.Paging.To]
+	events, err := p.cfg.Model.Events(r.Context(), EventQuery{Limit: eventsKept, Names: namesOf(part)})
 	if err != nil {
 		return content{}, err
 	}
 	of := byTarget(events.Items)
-	for _, at := range ordered[d.Paging.From:d.Paging.To] {
+	for _, at := range part {
 		x := *at
 		l := laneOf(x.Name, standing(x), of[x.Name], now.Add(-trendShown), now)
 		d.Items = append(d.Items, deckyRow{x, standing(x), why(x), trend(l, p.cfg.Escape)})
 	}
 	return content{view: "deckies", title: "Deckies", nav: "Deckies", data: d}, nil
+}
+
+func namesOf(deckies []*messages.DeckyStatus) map[string]bool {
+	out := make(map[string]bool, len(deckies))
+	for _, d := range deckies {
+		out[d.Name] = true
+	}
+	return out
 }
 
 // narrowed leaves the deckies that the chips above the list select.

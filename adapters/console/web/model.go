@@ -89,6 +89,7 @@ type EventQuery struct {
 	Type      string
 	Target    string // a pattern
 	NotBefore time.Time
+	Names     map[string]bool // of deckies; nil: all. A daemon that is asked over the API gives all
 }
 
 // EventPage is events, oldest first.

@@ -25,7 +25,7 @@ func (t *tokens) issue(who Who, now time.Time) string {
 
 func (t *tokens) sign(at string, who Who) string {
 	mac := hmac.New(sha256.New, t.key[:])
-	mac.Write([]byte(at + "\x00" + itoa(who.UID) + "\x00" + who.Role))
+	mac.Write([]byte(at + "\x00" + itoa(who.UID) + "\x00" + who.User + "\x00" + who.Role))
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 
