@@ -79,7 +79,7 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) deckies(w http.ResponseWriter, r *http.Request) {
 	seq := s.cfg.Feed.Last() // before the question: what is in no later event is in the list
-	all, err := ask[[]messages.DeckyStatus](r.Context(), s, messages.GetDeckies{}, answerWait)
+	all, nodes, err := s.allDeckies(r.Context())
 	if err != nil {
 		refuseAnswer(w, err)
 		return
@@ -88,7 +88,7 @@ func (s *Server) deckies(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	list := DeckyList{Envelope: Envelope{API, "deckies"}, Items: make([]messages.DeckyStatus, 0, len(items)), Seq: seq}
+	list := DeckyList{Envelope: Envelope{API, "deckies"}, Items: make([]messages.DeckyStatus, 0, len(items)), Seq: seq, Nodes: nodes}
 	for _, d := range items {
 		list.Items = append(list.Items, wholeDecky(d))
 	}
@@ -96,7 +96,7 @@ func (s *Server) deckies(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) decky(w http.ResponseWriter, r *http.Request) {
-	all, err := ask[[]messages.DeckyStatus](r.Context(), s, messages.GetDeckies{}, answerWait)
+	all, _, err := s.allDeckies(r.Context())
 	if err != nil {
 		refuseAnswer(w, err)
 		return
