@@ -32,36 +32,28 @@ type nodeList struct {
 	asking chan struct{} // closed when nobody asks
 }
 
-// allDeckies are those of this host, and on a hub those of every member that has told any. What a member tells is about
-// itself, whatever it says.
+// allDeckies are those of this host, and on a hub those of every member: as it tells them itself, else as the hub has
+// recorded them, else as it told them last. What a member tells is about itself, whatever it says.
 func (s *Server) allDeckies(ctx context.Context) ([]messages.DeckyStatus, []NodePart, error) {
-	own, err := ask[[]messages.DeckyStatus](ctx, s, messages.GetDeckies{}, answerWait)
+	known, err := ask[[]messages.DeckyStatus](ctx, s, messages.GetDeckies{}, answerWait)
 	if err != nil || !s.hub() {
-		return own, nil, err
+		return known, nil, err
 	}
 	members, err := s.members(ctx)
 	if err != nil {
-		return own, nil, nil //nolint:nilerr // a hub that has no list of its members still has its own deckies
+		return known, nil, nil //nolint:nilerr // a hub that has no list of its members still has what it knows
 	}
-	s.refresh(ctx, members)
+	recorded := byHost(known)
+	if rows := sum(members); len(recorded) == 0 || rows <= manyRows {
+		s.refresh(ctx, members)
+	}
 	s.roster.mu.Lock()
 	defer s.roster.mu.Unlock()
 	all, parts := []messages.DeckyStatus{}, make([]NodePart, 0, len(members))
 	for _, m := range members {
-		part := NodePart{HostUUID: m.HostUUID, Name: m.Name, Status: m.Status}
-		l := s.roster.lists[m.HostUUID]
-		switch {
-		case m.HostUUID == s.cfg.Node:
-			for _, d := range own {
-				d.Node = m.Name
-				all = append(all, d)
-			}
-			part.Items = len(own)
-		case l != nil:
-			all = append(all, marked(l.items, l.why != "")...)
-			part.Items, part.Why = len(l.items), l.why
-		}
-		parts = append(parts, part)
+		items, why := s.partOf(m, recorded[m.HostUUID])
+		all = append(all, items...)
+		parts = append(parts, NodePart{HostUUID: m.HostUUID, Name: m.Name, Status: m.Status, Items: len(items), Why: why})
 	}
 	slices.SortStableFunc(all, func(a, b messages.DeckyStatus) int {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Node, b.Node))
@@ -69,13 +61,50 @@ func (s *Server) allDeckies(ctx context.Context) ([]messages.DeckyStatus, []Node
 	return all, parts, nil
 }
 
-func marked(items []messages.DeckyStatus, stale bool) []messages.DeckyStatus {
-	if !stale {
-		return items
+// manyRows is from how many deckies on a list is made of what the hub has recorded. Chosen: what some MiB of JSON hold.
+const manyRows = 5000
+
+func sum(members []messages.Member) int {
+	n := 0
+	for _, m := range members {
+		n += m.Deckies
 	}
+	return n
+}
+
+func byHost(all []messages.DeckyStatus) map[string][]messages.DeckyStatus {
+	out := map[string][]messages.DeckyStatus{}
+	for _, d := range all {
+		out[d.HostUUID] = append(out[d.HostUUID], d)
+	}
+	return out
+}
+
+// partOf is what there is to show of one member.
+func (s *Server) partOf(m messages.Member, recorded []messages.DeckyStatus) (items []messages.DeckyStatus, why string) {
+	l := s.roster.lists[m.HostUUID]
+	switch {
+	case m.HostUUID == s.cfg.Node:
+		return called(recorded, m.Name, false), ""
+	case l != nil && l.why == "":
+		return l.items, ""
+	case len(recorded) > 0:
+		err := reachable(m, s.cfg.Now())
+		if err != nil {
+			why = err.Error()
+		}
+		return called(recorded, m.Name, err != nil), why
+	case l != nil:
+		return called(l.items, m.Name, true), l.why
+	}
+	return nil, ""
+}
+
+// called copies deckies and says whose they are.
+func called(items []messages.DeckyStatus, node string, stale bool) []messages.DeckyStatus {
 	out := slices.Clone(items)
 	for i := range out {
-		out[i].Stale = true
+		out[i].Node, out[i].Stale = node, stale
 	}
 	return out
 }
