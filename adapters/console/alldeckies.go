@@ -39,6 +39,9 @@ func (s *Server) allDeckies(ctx context.Context) ([]messages.DeckyStatus, []Node
 	if err != nil || !s.hub() {
 		return known, nil, err
 	}
+	if ctx.Value(aloneKey{}) != nil {
+		return byHost(known)[s.cfg.Node], nil, nil
+	}
 	members, err := s.members(ctx)
 	if err != nil {
 		return known, nil, nil //nolint:nilerr // a hub that has no list of its members still has what it knows

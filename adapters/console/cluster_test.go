@@ -198,6 +198,10 @@ func TestAListOfTheHubHasTheDeckiesOfAllItsHosts(t *testing.T) {
 			t.Errorf("%s selects %d (%v), want %d", filter, len(l.Items), err, want)
 		}
 	}
+	s.client.At("master")
+	if l, err := s.client.Select(t.Context(), Selection{}); err != nil || len(l.Items) != 2 {
+		t.Errorf("the hub by itself has %d deckies, %v", len(l.Items), err)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if n := c.workers[oneID].lists; n > 2 {

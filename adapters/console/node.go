@@ -56,7 +56,7 @@ func (s *Server) relay(w http.ResponseWriter, r *http.Request, m messages.Member
 		return
 	}
 	if m.HostUUID == s.cfg.Node {
-		here, err := http.NewRequestWithContext(r.Context(), r.Method, path, r.Body)
+		here, err := http.NewRequestWithContext(context.WithValue(r.Context(), aloneKey{}, true), r.Method, path, r.Body)
 		if err != nil {
 			refuse(w, http.StatusBadRequest, BadRequest, "the path cannot be read: "+err.Error(), "")
 			return
@@ -87,6 +87,9 @@ func (s *Server) relay(w http.ResponseWriter, r *http.Request, m messages.Member
 	}
 	s.copyAsItComes(w, got)
 }
+
+// aloneKey marks a request that is about this host alone, though it is a hub.
+type aloneKey struct{}
 
 // nodeRequest is what a member is asked.
 type nodeRequest struct {

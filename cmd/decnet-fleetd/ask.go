@@ -63,8 +63,9 @@ func whoseDecky(ctx context.Context, client *console.Client, name string) (strin
 		return "", err
 	}
 	switch len(of) {
-	case 0:
-		return "", notFound("there is no decky %q", name, "decnet-fleetd deckies lists them")
+	case 0: // the daemon says that there is none
+		st, err := client.Status(ctx)
+		return st.HostUUID + ":" + name, err
 	case 1:
 		return of[0], nil
 	}

@@ -162,7 +162,7 @@ func (d *daemon) broker(ctx context.Context) (serves, error) {
 
 // servers run in actors of their own: a panic in a handler restarts the one, not the daemon.
 func (d *daemon) servers(ctx context.Context, n *node) error {
-	faces, err := pages(backend{n}, d.feed, d.settings.HostUUID, d.log)
+	faces, err := pages(backend{n}, d.feed, d.settings.HostUUID, false, d.log)
 	if err != nil {
 		return err
 	}
