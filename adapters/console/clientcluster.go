@@ -14,6 +14,13 @@ import (
 // socket's own host.
 func (c *Client) At(node string) { c.node = node }
 
+// Of is a client that asks another host, over the same connections.
+func (c *Client) Of(node string) *Client {
+	there := *c
+	there.node = node
+	return &there
+}
+
 // pathAt is where the API of the chosen host answers a path.
 func (c *Client) pathAt(path string) string {
 	rest, is := strings.CutPrefix(path, "/v1/")
