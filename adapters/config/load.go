@@ -94,7 +94,7 @@ func (l *loader) places() {
 	s.HostUUID = l.hostUUID()
 	s.StateDir = l.path(specStateDir, l.stateDir())
 	if s.Role == RoleWorker {
-		s.Database = l.workerDatabase()
+		s.Database, s.CreateSchema = l.workerDatabase(), true
 	}
 	s.ControlSocket = l.socket(specControlSocket, l.controlSocket())
 	s.SystemLog = l.path(specSystemLog, "")

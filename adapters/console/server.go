@@ -184,7 +184,10 @@ func bodyLimit(r *http.Request) int64 {
 
 // admit lets a request through whose caller has the role, and puts on record what changes something.
 func (s *Server) admit(w http.ResponseWriter, r *http.Request, next http.Handler) {
-	who := s.caller(r)
+	s.admitAs(w, r, next, s.caller(r))
+}
+
+func (s *Server) admitAs(w http.ResponseWriter, r *http.Request, next http.Handler, who Caller) {
 	r = r.WithContext(context.WithValue(r.Context(), callerKey{}, who))
 	switch need := needs(r); {
 	case who.Role < need:

@@ -90,7 +90,7 @@ func (m *mirroring) forget(i int, h *mirrored, by string) {
 	for _, name := range slices.Sorted(maps.Keys(h.now)) {
 		if h.now[name].there {
 			n++
-			m.gone(i, h, name, "forgotten by "+by)
+			m.gone(i, h, name, "forgotten: "+by)
 		}
 	}
 	if n == 0 {
