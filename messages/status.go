@@ -108,6 +108,9 @@ type Status struct {
 	Warnings      []string          `json:"warnings"`
 	YourRole      string            `json:"your_role,omitempty"` // of who asked: admin, operator, read-only; "": not told
 	Paused        []Pause           `json:"paused,omitempty"`
+	// Cluster is the role in a cluster: hub, worker; "" alone. On a hub Deckies counts those of all hosts.
+	Cluster string               `json:"cluster,omitempty"`
+	Members map[MemberStatus]int `json:"members,omitempty"` // of a hub: workers per status
 }
 
 // DeckyHeld names a decky with what is held.

@@ -30,8 +30,8 @@ func TestDefaultsAreThoseOfAnInstalledHost(t *testing.T) {
 			t.Errorf("%s comes from %s", key, o.Source)
 		}
 	}
-	if len(origins) != 19 {
-		t.Errorf("%d rows in the table of origins, want one for each of 19 settings", len(origins))
+	if len(origins) != 26 {
+		t.Errorf("%d rows in the table of origins, want one for each of 26 settings", len(origins))
 	}
 }
 
