@@ -101,7 +101,7 @@ func (c *town) call(ctx context.Context, host string, who messages.Asker, r *htt
 	w := &piped{header: http.Header{}, to: pw, began: make(chan struct{})}
 	ctx, cancel := context.WithCancel(context.WithValue(ctx, askerKeyOfTest{}, who))
 	go func() {
-		o.server.ForHub(askerOfTest).ServeHTTP(w, r.WithContext(ctx))
+		o.server.Proxied(askerOfTest).ServeHTTP(w, r.WithContext(ctx))
 		w.WriteHeader(http.StatusOK)
 		_ = pw.Close()
 	}()
@@ -236,7 +236,7 @@ func TestAHostIsAskedWithTheRoleOfWhoAsks(t *testing.T) {
 	s.client.At("w1")
 	s.client.Via("cli")
 	who, err := s.client.Who(t.Context())
-	if err != nil || who.User != "alice@master" || who.Role != "admin" || who.UID != -1 {
+	if err != nil || who.User != "alice" || who.Role != "admin" {
 		t.Errorf("the worker takes the user for %+v, %v", who, err)
 	}
 	reply, err := s.client.Act(t.Context(), "pause", ActionRequest{Targets: []string{"*"}, Reason: "drill"})
@@ -244,7 +244,7 @@ func TestAHostIsAskedWithTheRoleOfWhoAsks(t *testing.T) {
 		t.Fatal(reply, err)
 	}
 	w := c.workers[oneID]
-	if e := w.book.last(); e.User != "alice@master" || e.Via != "cli" || e.Verb != "pause" || e.Reason != "drill" {
+	if e := w.book.last(); e.User != "alice" || e.Node != "master" || e.Via != "cli" || e.Verb != "pause" || e.Reason != "drill" {
 		t.Errorf("the worker's audit: %+v", e)
 	}
 	if e := s.book.last(); e.User != "alice" || e.Target != "w1: *" || e.Verb != "pause" || e.Result != "done" || e.Reason != "drill" {
@@ -285,7 +285,7 @@ func TestNobodyHasAHigherRoleAtAnotherHost(t *testing.T) {
 	}
 	_ = got.Body.Close()
 	w := &answerOfTest{header: http.Header{}}
-	c.workers[oneID].server.ForHub(func(context.Context) (messages.Asker, bool) { return messages.Asker{}, false }).ServeHTTP(w, r)
+	c.workers[oneID].server.Proxied(func(context.Context) (messages.Asker, bool) { return messages.Asker{}, false }).ServeHTTP(w, r)
 	if w.status != http.StatusForbidden {
 		t.Errorf("a request that no hub vouches for: %d", w.status)
 	}

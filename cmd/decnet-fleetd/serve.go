@@ -187,13 +187,13 @@ func (d *daemon) joinCluster(ctx context.Context, n *node, control *console.Serv
 
 // servers run in actors of their own: a panic in a handler restarts the one, not the daemon.
 func (d *daemon) servers(ctx context.Context, n *node) error {
-	faces, err := pages(backend{n}, d.feed, d.settings.HostUUID, false, d.log)
+	faces, err := pages(backend{n}, d.feed, d.settings.HostUUID, d.settings.Role == config.RoleHub, d.log)
 	if err != nil {
 		return err
 	}
 	control, err := console.Listen(ctx, console.Config{Path: d.settings.ControlSocket, Group: "decnet", Version: version, Backend: backend{n}, Feed: d.feed, Now: time.Now,
 		Node: d.settings.HostUUID, Log: d.log, Metrics: n.metrics.Handler(), Pages: faces,
-		Access: access(d.settings.Admins, d.log), UserName: userNames(), Audit: n.keep.auditor(), Taps: tapper{n.sys}, Logs: d.logs})
+		Access: access(d.settings.Admins, d.log), UserName: userNames(), Audit: n.keep.auditor(), Taps: tapper{n.sys}, Logs: d.logs, AskMember: d.memberAsker(n)})
 	if err != nil {
 		return configFault(err)
 	}
