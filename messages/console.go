@@ -109,8 +109,9 @@ type AuditEntry struct {
 	Time   Moment `json:"time"`
 	UID    int64  `json:"uid"` // -1: not known
 	User   string `json:"user,omitempty"`
-	Role   string `json:"role"` // admin, operator, read-only, bus
-	Via    string `json:"via"`  // cli, web, tui, api, bus, signal
+	Role   string `json:"role"`           // admin, operator, read-only, bus
+	Via    string `json:"via"`            // cli, web, tui, api, bus, signal, swarm
+	Node   string `json:"node,omitempty"` // where the user sits, if not here
 	Verb   string `json:"verb"`
 	Target string `json:"target"`
 	Reason string `json:"reason,omitempty"`

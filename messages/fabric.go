@@ -39,6 +39,8 @@ type ShippedRow struct {
 // ShipBatch is what a worker ships at once: transitions in the order of their ids, or its whole slice of the table, or
 // a part of it.
 type ShipBatch struct {
+	// Origin tells the worker's databases apart: Shipped.Rev of a decky only ever grows within one. "": not told.
+	Origin string    `json:"origin,omitempty"`
 	Events []Shipped `json:"events,omitempty"`
 	Slice  *Slice    `json:"slice,omitempty"`
 }
@@ -70,6 +72,7 @@ type Beat struct {
 	Pending int64  `json:"pending,omitempty"` // transitions not yet acknowledged by the hub
 	Deckies int    `json:"deckies,omitempty"`
 	Health  string `json:"health,omitempty"` // "" is well; else a word such as degraded
+	Paused  bool   `json:"paused,omitempty"` // the whole host is: it observes and writes nothing
 }
 
 // Peer is one enrolled host as the hub's fabric sees it.

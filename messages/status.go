@@ -47,6 +47,8 @@ type DeckyStatus struct {
 	HighWater int64         `json:"high_water"`
 	Paused    bool          `json:"paused,omitempty"` // its row is not written until somebody resumes it
 	Drift     []string      `json:"drift,omitempty"`  // columns of the row that differ from the file
+	Node      string        `json:"node,omitempty"`   // name of its host in a cluster; filled in where a hub lists all
+	Stale     bool          `json:"stale,omitempty"`  // its host does not answer the hub: this is what it said last
 	// When the facts behind it were read; a fact that has not changed since was confirmed by later looks.
 	DeclaredAt Moment `json:"declared_at,omitzero"`
 	RecordedAt Moment `json:"recorded_at,omitzero"`
@@ -81,6 +83,7 @@ type Event struct {
 	Cause   string          `json:"cause,omitempty"`
 	Topic   string          `json:"topic,omitempty"`
 	Payload json.RawMessage `json:"payload,omitempty"` // of the bus, verbatim
+	Node    string          `json:"node,omitempty"`    // name of the host it is about; filled in where a hub tells it
 }
 
 // EventHappened carries an event to the view, which numbers it.
@@ -105,6 +108,9 @@ type Status struct {
 	Warnings      []string          `json:"warnings"`
 	YourRole      string            `json:"your_role,omitempty"` // of who asked: admin, operator, read-only; "": not told
 	Paused        []Pause           `json:"paused,omitempty"`
+	// Cluster is the role in a cluster: hub, worker; "" alone. On a hub Deckies counts those of all hosts.
+	Cluster string               `json:"cluster,omitempty"`
+	Members map[MemberStatus]int `json:"members,omitempty"` // of a hub: workers per status
 }
 
 // DeckyHeld names a decky with what is held.

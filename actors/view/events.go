@@ -14,7 +14,11 @@ func (v *View) committed(m messages.OutboxAppended) {
 			continue // our own encoder wrote it: this cannot happen, and an event less is no harm
 		}
 		v.counters["transitions_"+t.Transition]++
-		v.cfg.Feed.Append(messages.Event{At: t.ObservedAt, Type: t.Transition, Target: r.Name, From: t.PreviousState,
+		node := ""
+		if t.HostUUID != v.cfg.HostUUID && v.cfg.Node != nil {
+			node = v.cfg.Node(t.HostUUID)
+		}
+		v.cfg.Feed.Append(messages.Event{At: t.ObservedAt, Type: t.Transition, Target: t.Name, Node: node, From: t.PreviousState,
 			To: t.State, Cause: t.Cause, Topic: r.Topic, Payload: json.RawMessage(r.Payload)})
 	}
 }

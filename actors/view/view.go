@@ -30,6 +30,8 @@ type Config struct {
 	Counters func(name string) supervise.Stats
 	// Extra returns counters of the adapters; nil means none.
 	Extra func() map[string]int64
+	// Node names another host of a cluster; nil: there is none.
+	Node func(hostUUID string) string
 	// Board shows the status to whoever may not ask; nil means nobody.
 	Board *Board
 }

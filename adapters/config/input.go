@@ -23,6 +23,10 @@ type Input struct {
 	Journal  bool                  // the log goes to systemd's journal
 	// BusSocket is where a bus is found at this moment when nobody names a socket.
 	BusSocket string
+	// AgentDir finds the directory of a worker's certificates where nobody names it; nil finds none. MasterDir is that of
+	// the master's.
+	AgentDir  func() string
+	MasterDir string
 	// Client: the verb only talks to a daemon, so its socket need not be in a writable directory.
 	Client bool
 }

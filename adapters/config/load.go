@@ -15,8 +15,10 @@ func Load(in Input) (Settings, []Origin, error) {
 	l := &loader{in: in}
 	l.set.InstallDir = l.path(specInstallDir, DefaultInstallDir)
 	l.readFiles()
+	l.set.Role = l.role()
 	l.places()
 	l.behaviour()
+	l.swarm()
 	l.noteSecrets()
 	l.set.Origins = l.origins
 	if len(l.faults) > 0 {
@@ -82,13 +84,18 @@ func (l *loader) file(path string) ([]byte, bool) {
 func (l *loader) places() {
 	s := &l.set
 	s.StateFile = l.path(specStateFile, l.inInstall(specStateFile, "decnet-state.json"))
-	s.Database = l.database()
+	if s.Role != RoleWorker {
+		s.Database = l.database()
+	}
 	s.CreateSchema = l.flag(specCreateSchema)
 	s.DockerHost = choose(l, specDockerHost, DefaultDockerHost, dockerHost)
 	s.Bus = l.busMode()
 	s.BusSocket = l.busSocket()
-	s.HostUUID = choose(l, specHostUUID, DefaultHostUUID, hostID)
+	s.HostUUID = l.hostUUID()
 	s.StateDir = l.path(specStateDir, l.stateDir())
+	if s.Role == RoleWorker {
+		s.Database, s.CreateSchema = l.workerDatabase(), true
+	}
 	s.ControlSocket = l.socket(specControlSocket, l.controlSocket())
 	s.SystemLog = l.path(specSystemLog, "")
 }

@@ -30,8 +30,8 @@ func TestDefaultsAreThoseOfAnInstalledHost(t *testing.T) {
 			t.Errorf("%s comes from %s", key, o.Source)
 		}
 	}
-	if len(origins) != 23 {
-		t.Errorf("%d rows in the table of origins, want one for each of 23 settings", len(origins))
+	if len(origins) != 30 {
+		t.Errorf("%d rows in the table of origins, want one for each of 30 settings", len(origins))
 	}
 }
 

@@ -57,7 +57,7 @@ func TestTheSameInputGivesTheSameSettings(t *testing.T) {
 		if !reflect.DeepEqual(s1, s2) || !reflect.DeepEqual(o1, o2) || (err1 == nil) != (err2 == nil) {
 			t.Fatal("two readings of one input differ")
 		}
-		if len(o1) != 23 {
+		if len(o1) != 30 {
 			t.Fatalf("%d rows in the table of origins", len(o1))
 		}
 	})

@@ -17,6 +17,14 @@ type Settings struct {
 	// Shadow: observe and decide, but write and publish nothing. It is no setting: the verb serve says so.
 	Shadow bool
 
+	Role           Role
+	Hub            string // of a worker: tls://host:port; "" in other roles
+	HubFingerprint string // pins the hub's certificate: 64 hex digits; "": by its name
+	SwarmListen    string // of a hub: host:port; "" in other roles
+	AgentDir       string // where DECNET put a worker's certificates
+	AgentUnit      string // the unit of DECNET's agent: it and AgentDir vanish when DECNET destroys itself
+	MasterDir      string // where DECNET put the master's own certificate
+
 	InstallDir    string
 	StateFile     string
 	Database      string // URL, with its password

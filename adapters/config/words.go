@@ -15,6 +15,10 @@ func (l *loader) busMode() BusMode {
 	if theirs := slices.Concat(enabled, kind); oursCount(ours, theirs) {
 		return chooseFrom(l, specBus, append(ours, theirs...), BusUnix, parse)
 	}
+	if l.set.Role == RoleWorker && len(enabled) == 0 && len(kind) == 0 {
+		l.note(specBus.key, BusOff, "role worker", ours)
+		return BusOff
+	}
 	if len(enabled) > 0 {
 		on, want := boolean(enabled[0].value)
 		if want != "" {

@@ -64,10 +64,16 @@ type Caller struct {
 	User string
 	Role Role
 	Via  string // cli, web, tui, api
+	Node string // of the swarm, where the caller sits; "": here
 }
 
 // Name is what reasons and pauses call the caller.
 func (c Caller) Name() string {
+	if c.Node != "" {
+		here := c
+		here.Node = ""
+		return here.Name() + "@" + c.Node
+	}
 	switch {
 	case c.User != "":
 		return c.User

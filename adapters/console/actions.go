@@ -171,13 +171,13 @@ func (s *Server) selected(r *http.Request, want ActionRequest) ([]string, error)
 		}
 		return names, err
 	}
-	all, err := ask[[]messages.DeckyStatus](r.Context(), s, messages.GetDeckies{}, answerWait)
+	all, _, err := s.allDeckies(r.Context())
 	if err != nil {
 		return nil, err
 	}
 	some, err := selectItems(r.Context(), f, all)
 	for _, d := range some {
-		names = append(names, d.Name)
+		names = append(names, s.targetOf(d))
 	}
 	return names, err
 }
@@ -203,8 +203,8 @@ func (s *Server) perform(w http.ResponseWriter, r *http.Request, d deed) {
 	}
 	wait := time.Duration(want.Wait)
 	s.allowWriting(w, wait+answerWait+writeWait)
-	items, err := ask[[]messages.ActionResult](r.Context(), s, messages.Act{Verb: verb, Targets: targets, Actors: want.Actors, DryRun: want.DryRun,
-		Reason: want.Reason, By: who.Name(), Wait: wait}, wait+answerWait)
+	order := messages.Act{Verb: verb, Targets: targets, Actors: want.Actors, DryRun: want.DryRun, Reason: want.Reason, By: who.Name(), Wait: wait}
+	items, err := s.ordered(r.Context(), order)
 	if err != nil {
 		refuseAnswer(w, err)
 		return

@@ -2,6 +2,7 @@ package console
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -28,10 +29,10 @@ var (
 // addAPI registers the routes. Those of one path share a handler, so that a wrong method is told which there are.
 func (s *Server) addAPI(mux *http.ServeMux) {
 	byPath := map[string]methods{}
-	for _, r := range s.api() {
+	for _, r := range slices.Concat(s.api(), s.clusterAPI()) {
 		if byPath[r.path] == nil {
 			byPath[r.path] = methods{}
-			mux.Handle(r.path, byPath[r.path])
+			mux.Handle(r.path, s.atNode(byPath[r.path]))
 		}
 		byPath[r.path][r.method] = r
 	}

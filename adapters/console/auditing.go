@@ -89,9 +89,9 @@ const maxNote = 1024
 
 // record puts an entry on record: in the audit, and in the log, which outlives a full disk.
 func (s *Server) record(who Caller, n note) {
-	e := messages.AuditEntry{Time: messages.Moment{Time: s.cfg.Now()}, UID: who.UID, User: who.User, Role: who.Role.String(), Via: who.Via,
+	e := messages.AuditEntry{Time: messages.Moment{Time: s.cfg.Now()}, UID: who.UID, User: who.User, Role: who.Role.String(), Via: who.Via, Node: who.Node,
 		Verb: clipped(n.verb, maxNote), Target: clipped(n.target, maxNote), Reason: clipped(n.reason, maxNote), Result: clipped(n.result, maxNote)}
-	s.cfg.Log.Info().Int64("uid", e.UID).Str("user", e.User).Str("role", e.Role).Str("via", e.Via).Str("verb", e.Verb).
+	s.cfg.Log.Info().Int64("uid", e.UID).Str("user", e.User).Str("role", e.Role).Str("via", e.Via).Str("node", e.Node).Str("verb", e.Verb).
 		Str("target", e.Target).Str("reason", e.Reason).Str("result", e.Result).Msg("audit")
 	if s.cfg.Audit == nil {
 		return

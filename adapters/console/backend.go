@@ -39,6 +39,16 @@ type DeckyList struct {
 	Envelope
 	Items []messages.DeckyStatus `json:"items"`
 	Seq   int64                  `json:"seq"`
+	Nodes []NodePart             `json:"nodes,omitempty"` // the hosts it is made of, where a hub answers
+}
+
+// NodePart says what one host of a cluster had to say for a list.
+type NodePart struct {
+	HostUUID string                `json:"host_uuid"`
+	Name     string                `json:"name"`
+	Status   messages.MemberStatus `json:"status"`
+	Items    int                   `json:"items"`
+	Why      string                `json:"why,omitempty"` // it did not answer: its items are what it said last, or missing
 }
 
 // EventList answers GET /v1/events.

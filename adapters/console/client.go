@@ -37,6 +37,7 @@ type Client struct {
 	timeout time.Duration
 	http    *http.Client
 	via     string // the face, for the audit
+	node    string // the host whose API is asked, over that of the socket; "" is the socket's own
 }
 
 // NewClient connects to nothing yet. timeout bounds each request but a pass and a stream; 0 means 10 s.
@@ -152,7 +153,7 @@ func (c *Client) send(ctx context.Context, method, path string, body []byte, acc
 }
 
 func (c *Client) sendCall(ctx context.Context, x call) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, x.method, "http://localhost"+x.path, bytes.NewReader(x.body))
+	req, err := http.NewRequestWithContext(ctx, x.method, "http://localhost"+c.pathAt(x.path), bytes.NewReader(x.body))
 	if err != nil {
 		return nil, &Error{BadRequest, err.Error(), ""}
 	}

@@ -82,6 +82,20 @@ func (f *fields) texts(item reflect.Value) []string {
 	return out
 }
 
+// hosted says whether items belong to a host each.
+func (f *fields) hosted() bool { return f.by["host_uuid"] != nil || f.by["node"] != nil }
+
+// hosts are the names of the host an item belongs to.
+func (f *fields) hosts(item reflect.Value) []string {
+	var out []string
+	for _, key := range []string{"node", "host_uuid"} {
+		if path := f.by[key]; path != nil && item.FieldByIndex(path).String() != "" {
+			out = append(out, item.FieldByIndex(path).String())
+		}
+	}
+	return out
+}
+
 // most bounds how much of one field is looked at. Chosen: no decky has more services.
 const mostTexts = 256
 

@@ -19,6 +19,7 @@ import (
 //	mailbox>10         a number; also >= < <=
 //	held:*             there is something in the field
 //	!state:running     not
+//	@fw-2              of a host of the cluster, by its name or its id; @fw-* by a pattern
 //	"a b"  state:"a b" a value with spaces, or one that looks like a field
 //
 // Fields are the keys of the JSON. The zero Filter selects everything.
@@ -30,7 +31,11 @@ type term struct {
 	op     op
 	values []string // patterns, one of which must fit
 	number float64
+	text   string // as it was written
 }
+
+// scope is the field of a term that selects hosts.
+const scope = "@"
 
 type op uint8
 
@@ -63,6 +68,7 @@ func ParseFilter(text string) (Filter, error) {
 		if err != nil {
 			return Filter{}, err
 		}
+		t.text = strings.TrimSpace(rest[:len(rest)-len(after)])
 		f.terms, rest = append(f.terms, t), after
 	}
 	return f, nil
@@ -78,6 +84,8 @@ func parseTerm(text string) (t term, rest string, err error) {
 	if n := fieldLength(text); n > 0 {
 		t.field = text[:n]
 		t.op, text = parseOp(text[n:])
+	} else if rest, is := strings.CutPrefix(text, scope); is && rest != "" {
+		t.field, text = scope, rest
 	}
 	t.values, rest, err = parseValues(text)
 	if err != nil {
@@ -165,11 +173,31 @@ func Quoted(name string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(name) + `"`
 }
 
+// node takes the one term that names a host out of a filter. It is "" where there is none, or where more is meant than one
+// name.
+func (f Filter) node() (name, rest string) {
+	var others []string
+	for _, t := range f.terms {
+		if t.field != scope {
+			others = append(others, t.text)
+			continue
+		}
+		if name != "" || t.not || len(t.values) != 1 || strings.ContainsAny(t.values[0], "*?") {
+			return "", ""
+		}
+		name = t.values[0]
+	}
+	return name, strings.Join(others, " ")
+}
+
 // check says whether all fields exist in items of a type.
 func (f Filter) check(t reflect.Type) error {
 	known := fieldsOf(t)
 	for _, x := range f.terms {
-		if _, is := known.by[alias(x.field)]; x.field != "" && !is {
+		if x.field == scope && !known.hosted() {
+			return fmt.Errorf("%s: these are of one host; to name it, let %s stand alone, or use --node", x.text, x.text)
+		}
+		if _, is := known.by[alias(x.field)]; x.field != "" && x.field != scope && !is {
 			return fmt.Errorf("there is no field %q; the fields are %s; to search for the text, put it in quotes", x.field, strings.Join(known.names, ", "))
 		}
 	}
@@ -190,6 +218,9 @@ func (t term) holds(item reflect.Value) bool {
 	if t.field == "" {
 		return slices.ContainsFunc(fields.texts(item), t.fits)
 	}
+	if t.field == scope || t.field == "node" {
+		return slices.ContainsFunc(fields.hosts(item), t.fits)
+	}
 	path, known := fields.by[alias(t.field)]
 	if !known {
 		return false
@@ -204,7 +235,7 @@ func (t term) holds(item reflect.Value) bool {
 
 func (t term) fits(text string) bool {
 	return slices.ContainsFunc(t.values, func(pattern string) bool {
-		if t.op == equals {
+		if t.op == equals || t.field == scope && !strings.ContainsAny(pattern, "*?") {
 			return pattern == text
 		}
 		return matches(pattern, text)

@@ -34,7 +34,7 @@ func (s *Server) plain() []route {
 
 func (s *Server) describe() object {
 	paths := object{}
-	for _, r := range append(s.plain(), s.api()...) {
+	for _, r := range slices.Concat(s.plain(), s.api(), s.clusterAPI()) {
 		path := strings.Replace(r.path, "...}", "}", 1)
 		if paths[path] == nil {
 			paths[path] = object{}

@@ -24,6 +24,7 @@ const (
 	Unavailable  Code = "unavailable"
 	Internal     Code = "internal"
 	BadConfig    Code = "config"
+	NodeAway     Code = "node_away" // another host of the cluster does not answer now
 )
 
 // problem is an RFC 9457 document with two members of our own, code and hint.
@@ -50,6 +51,9 @@ func refuseAnswer(w http.ResponseWriter, err error) {
 	if errors.Is(err, context.DeadlineExceeded) {
 		refuse(w, http.StatusGatewayTimeout, Timeout, "the daemon did not answer in time",
 			"its log says what it waits for; GET /v1/status shows which component is degraded")
+		return
+	}
+	if refuseCluster(w, err) {
 		return
 	}
 	if errors.Is(err, messages.ErrShadow) {

@@ -79,10 +79,10 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) deckies(w http.ResponseWriter, r *http.Request) {
 	seq := s.cfg.Feed.Last() // before the question: what is in no later event is in the list
-	if s.deckiesUnchanged(w, r, seq) {
+	if !s.hub() && s.deckiesUnchanged(w, r, seq) {
 		return
 	}
-	all, err := ask[[]messages.DeckyStatus](r.Context(), s, messages.GetDeckies{}, answerWait)
+	all, nodes, err := s.allDeckies(r.Context())
 	if err != nil {
 		refuseAnswer(w, err)
 		return
@@ -91,11 +91,19 @@ func (s *Server) deckies(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	replyLong(w, Envelope{API, "deckies"}, items, wholeDecky, seq)
+	if nodes == nil {
+		replyLong(w, Envelope{API, "deckies"}, items, wholeDecky, seq)
+		return
+	}
+	list := DeckyList{Envelope: Envelope{API, "deckies"}, Items: make([]messages.DeckyStatus, 0, len(items)), Seq: seq, Nodes: nodes}
+	for _, d := range items {
+		list.Items = append(list.Items, wholeDecky(d))
+	}
+	replyTagged(w, r, list)
 }
 
 func (s *Server) decky(w http.ResponseWriter, r *http.Request) {
-	all, err := ask[[]messages.DeckyStatus](r.Context(), s, messages.GetDeckies{}, answerWait)
+	all, _, err := s.allDeckies(r.Context())
 	if err != nil {
 		refuseAnswer(w, err)
 		return

@@ -14,6 +14,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/decnet/decnet-fleetd/adapters/unixsock"
+	"github.com/decnet/decnet-fleetd/messages"
 )
 
 // Limits of the server; all chosen, for a handful of people and scripts on one host.
@@ -55,6 +56,10 @@ type Config struct {
 	Taps     Taps                    // nil: there are none
 	Logs     *LogRing                // nil: none are kept
 	Remote   *Remote                 // where other hosts reach the console; nil: nowhere
+
+	// AskMember puts a request to the API of another host of the cluster, on behalf of who asks. Its errors wrap ErrAway and
+	// ErrBusy. nil: this is no hub.
+	AskMember func(ctx context.Context, hostUUID string, who messages.Asker, r *http.Request) (*http.Response, error)
 }
 
 // Server is the control socket.
@@ -69,6 +74,8 @@ type Server struct {
 	refusals refusals
 	answers  answers
 	taps     taps
+	roster   roster
+	asking   chan struct{} // room for members that are asked for their lists
 	profiler chan struct{} // room for the one profile that is taken
 	gone     chan struct{} // closed when Serve returns
 	leave    func()        // closes it
@@ -98,7 +105,7 @@ func Listen(ctx context.Context, cfg Config) (*Server, error) {
 		return nil, err
 	}
 	cfg.Access.own = uint32(os.Getuid()) //nolint:gosec // a user id has 32 bits
-	s := &Server{cfg: cfg, sock: sock, pem: pem, streams: make(chan struct{}, maxStreams), profiler: make(chan struct{}, 1),
+	s := &Server{cfg: cfg, sock: sock, pem: pem, streams: make(chan struct{}, maxStreams), profiler: make(chan struct{}, 1), asking: make(chan struct{}, askAtOnce),
 		gone: make(chan struct{})}
 	s.leave = sync.OnceFunc(func() { close(s.gone) })
 	s.root = sync.OnceValue(s.handler)
@@ -167,8 +174,7 @@ func (s *Server) unlink() {
 
 // handler checks what holds for every request before it is routed.
 func (s *Server) handler() http.Handler {
-	mux := s.routes()
-	s.mux = mux
+	mux := s.mux
 	pages := s.pages(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.admit(w, r, mux) }))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.allowWriting(w, writeWait)
@@ -192,15 +198,21 @@ func (s *Server) handler() http.Handler {
 
 // bodyLimit: only who acts on many has many to name.
 func bodyLimit(r *http.Request) int64 {
-	if strings.HasPrefix(r.URL.Path, "/v1/actions/") {
+	switch {
+	case strings.HasPrefix(r.URL.Path, "/v1/actions/"):
 		return maxActionBody
+	case strings.HasPrefix(r.URL.Path, "/v1/nodes/"):
+		return maxNodeBody
 	}
 	return maxBody
 }
 
 // admit lets a request through whose caller has the role, and puts on record what changes something.
 func (s *Server) admit(w http.ResponseWriter, r *http.Request, next http.Handler) {
-	who := s.caller(r)
+	s.admitAs(w, r, next, s.caller(r))
+}
+
+func (s *Server) admitAs(w http.ResponseWriter, r *http.Request, next http.Handler, who Caller) {
 	r = r.WithContext(context.WithValue(r.Context(), callerKey{}, who))
 	switch need := needs(r); {
 	case who.Role < need:

@@ -91,6 +91,7 @@ type up struct {
 	client *Client
 	stop   func()
 	http   *http.Client
+	server *Server
 }
 
 func start(t *testing.T, f *fleet) *up {
@@ -109,6 +110,7 @@ func startWith(t *testing.T, change func(*Config)) *up {
 	if err != nil {
 		t.Fatal(err)
 	}
+	u.server = s
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(ctx) }()
 	u.client = NewClient(u.path, 5*time.Second)

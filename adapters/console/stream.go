@@ -19,7 +19,9 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 		refuseQuery(w, err)
 		return
 	}
-	replyTagged(w, r, s.cfg.Feed.Page(q))
+	page := s.cfg.Feed.Page(q)
+	page.Items = s.named(r.Context(), page.Items)
+	replyTagged(w, r, page)
 }
 
 // readQuery reads ?since= &limit= &type= &target= &not_before=. Without since the page is the newest events.
@@ -122,7 +124,7 @@ func (s *Server) nextText(ctx context.Context, f *Follower, in format) (text []b
 	if b.Reset {
 		text = in.reset(text, Reset{Kind: "reset", Seq: b.After, Dropped: b.Dropped})
 	}
-	for _, e := range b.Events {
+	for _, e := range s.named(ctx, b.Events) {
 		text = in.event(text, e)
 	}
 	return text, false

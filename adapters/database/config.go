@@ -35,6 +35,9 @@ type Config struct {
 	Instance, BootID, StateDir string
 	// Digest identifies the meaning of a decky_config: equal digests mean no drift.
 	Digest func(configJSON string) (string, error)
+	// Rehome gives the decky_config of another host's row with that host in it; an error where it names a third one or is
+	// none. Required by Mirror.
+	Rehome func(configJSON, host string) (string, error)
 	// Now is the clock of the timestamps in rows. Nothing waits on it.
 	Now func() time.Time
 	// Queue says whether transitions go to the outbox; false where there is no bus. Revisions count either way.

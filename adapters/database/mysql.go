@@ -40,9 +40,9 @@ var mysqlDialect = dialect{
 	},
 	enter:  func(schema, _ string) []string { return []string{"USE " + quoted(schema, "`")} },
 	tables: `SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()`,
-	steps: [][]string{ownTypes{auto: "BIGINT AUTO_INCREMENT PRIMARY KEY",
+	steps: ownTypes{auto: "BIGINT AUTO_INCREMENT PRIMARY KEY",
 		word: "VARCHAR(255)", topic: "VARCHAR(2048)", text: "MEDIUMTEXT", inlineIndex: true,
-		options: " ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin"}.statements()},
+		options: " ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin"}.steps(),
 	fleet: mysqlFleet,
 	writer: func(t target, limit time.Duration) (*bun.DB, error) {
 		return openMySQL(t, limit, 1)

@@ -113,7 +113,7 @@ func TestNewerTablesAreRefusedAndOlderOnesUpgraded(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if n := w.count("SELECT COUNT(*) FROM fleetd_meta WHERE value = '1.1'"); n != 1 {
+		if n := w.count("SELECT COUNT(*) FROM fleetd_meta WHERE value = '1.2'"); n != 1 {
 			t.Error("the version did not move")
 		}
 	})

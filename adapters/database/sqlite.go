@@ -24,8 +24,8 @@ var sqliteDialect = dialect{
 	exists:   `SELECT 1 FROM sqlite_master WHERE type IN ('table', 'view') AND name = ?`,
 	columns:  `SELECT name, '', 0, CASE WHEN "notnull" AND dflt_value IS NULL THEN 1 ELSE 0 END FROM pragma_table_info('fleet_deckies')`,
 	tables:   `SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite!_%' ESCAPE '!'`,
-	steps: [][]string{ownTypes{auto: "INTEGER PRIMARY KEY AUTOINCREMENT",
-		word: "VARCHAR", topic: "VARCHAR", text: "TEXT"}.statements()},
+	steps: ownTypes{auto: "INTEGER PRIMARY KEY AUTOINCREMENT",
+		word: "VARCHAR", topic: "VARCHAR", text: "TEXT"}.steps(),
 	fleet: sqliteFleet,
 	writer: func(t target, _ time.Duration) (*bun.DB, error) {
 		return openSQLite(t.path, 1, "&_txlock=immediate&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)"+

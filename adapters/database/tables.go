@@ -1,7 +1,7 @@
 package database
 
 // ownNames are our tables, in the order in which they are made.
-var ownNames = []string{"fleetd_meta", "fleetd_lease", "fleetd_rev", "fleetd_outbox"}
+var ownNames = []string{"fleetd_meta", "fleetd_lease", "fleetd_rev", "fleetd_outbox", "fleetd_mirror"}
 
 // ownTypes are the types of our tables' columns on one engine.
 type ownTypes struct {
@@ -39,6 +39,17 @@ func (t ownTypes) statements() []string {
 	}
 	return all
 }
+
+// mirrorStatements make the table that a hub keeps of what its workers reported: the revision it announced last, and up to
+// which of the worker's own it has them.
+func (t ownTypes) mirrorStatements() []string {
+	return []string{"CREATE TABLE IF NOT EXISTS " + ownNames[4] + " (host_uuid " + t.word + " NOT NULL, name " + t.word + " NOT NULL, " +
+		"rev BIGINT NOT NULL, last_event_id " + t.word + " NOT NULL, origin " + t.word + " NOT NULL, origin_rev BIGINT NOT NULL, " +
+		"PRIMARY KEY (host_uuid, name))" + t.options}
+}
+
+// steps are the versions of our tables.
+func (t ownTypes) steps() [][]string { return [][]string{t.statements(), t.mirrorStatements()} }
 
 // fleetIndexes are DECNET's own on every engine.
 var fleetIndexes = []string{

@@ -25,6 +25,7 @@ type writes struct {
 // move is a transition whose payload is made when it is known what it replaces.
 type move struct {
 	of  messages.Transition
+	key string // of its lane in the outbox: the decky's name, with the host's before it where that is not ours
 	rev int64
 	id  string
 }
@@ -47,7 +48,7 @@ func (a *attempt) plan(c messages.RowChange, have found, rev int64) {
 	t := c.Transition
 	t.HostUUID, t.Name, t.Source, t.Rev, t.EventID = a.db.cfg.HostUUID, c.Name, "fleet", rev, c.EventID
 	w.revs = append(w.revs, revRow{HostUUID: t.HostUUID, Name: c.Name, Rev: rev, LastEventID: c.EventID})
-	w.moves = append(w.moves, move{t, rev, c.EventID})
+	w.moves = append(w.moves, move{t, c.Name, rev, c.EventID})
 }
 
 // write sends one statement for each kind of change, whatever the size of the batch.
@@ -145,14 +146,14 @@ func (a *attempt) enqueue(ctx context.Context) error {
 	}
 	out := make([]outboxRow, 0, len(moves))
 	for _, m := range moves {
-		m.of.Coalesced += merged[m.of.Name]
+		m.of.Coalesced += merged[m.key]
 		payload, err := m.of.JSON()
 		if err != nil {
 			return err
 		}
-		out = append(out, outboxRow{EventID: m.id, HostUUID: m.of.HostUUID, Name: m.of.Name, Rev: m.rev,
+		out = append(out, outboxRow{EventID: m.id, HostUUID: a.db.cfg.HostUUID, Name: m.key, Rev: m.rev,
 			Topic: messages.StateTopic(m.of.HostUUID, m.of.Name), Payload: payload, CreatedAt: a.stamp})
-		a.queued = append(a.queued, messages.OutboxRow{EventID: m.id, Name: m.of.Name, Rev: m.rev, Topic: out[len(out)-1].Topic, Payload: payload})
+		a.queued = append(a.queued, messages.OutboxRow{EventID: m.id, Name: m.key, Rev: m.rev, Topic: out[len(out)-1].Topic, Payload: payload})
 		a.grown.rows++
 		a.grown.bytes += int64(len(payload))
 	}
@@ -164,7 +165,7 @@ func (a *attempt) enqueue(ctx context.Context) error {
 func (a *attempt) mergeOlder(ctx context.Context) (map[string]int, error) {
 	names := make([]string, 0, len(a.writes.moves))
 	for _, m := range a.writes.moves {
-		names = append(names, m.of.Name)
+		names = append(names, m.key)
 	}
 	older, err := a.db.outboxRows(ctx, a.tx, "host_uuid = ? AND name IN (?)", a.db.cfg.HostUUID, bun.List(names))
 	if err != nil || len(older) == 0 {
@@ -190,7 +191,7 @@ func (a *attempt) announce() error {
 		if err != nil {
 			return err
 		}
-		a.queued = append(a.queued, messages.OutboxRow{EventID: m.id, Name: m.of.Name, Rev: m.rev,
+		a.queued = append(a.queued, messages.OutboxRow{EventID: m.id, Name: m.key, Rev: m.rev,
 			Topic: messages.StateTopic(m.of.HostUUID, m.of.Name), Payload: payload})
 	}
 	return nil

@@ -74,6 +74,7 @@ type hello struct {
 // batchFrame is a part of what the worker ships; N pairs it with its ack.
 type batchFrame struct {
 	N      uint64                    `json:"n"`
+	Origin string                    `json:"origin,omitempty"`
 	Events bounded[messages.Shipped] `json:"events,omitempty"`
 	Slice  *sliceFrame               `json:"slice,omitempty"`
 }
@@ -184,6 +185,9 @@ func openBatch(host string, b []byte) (batchFrame, error) {
 	f, err := decode[batchFrame](b, maxFrame)
 	if err != nil {
 		return f, err
+	}
+	if len(f.Origin) > 64 {
+		return f, fmt.Errorf("%w: origin", errFrame)
 	}
 	for i := range f.Events {
 		if err := checkShipped(host, &f.Events[i]); err != nil {

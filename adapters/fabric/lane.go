@@ -205,7 +205,7 @@ func (l *lane) deliver() {
 }
 
 func (l *lane) commit(f batchFrame) ackFrame {
-	b := messages.ShipBatch{Events: f.Events}
+	b := messages.ShipBatch{Origin: f.Origin, Events: f.Events}
 	if s := f.Slice; s != nil {
 		b.Slice = &messages.Slice{ID: s.ID, Part: s.Part, Last: s.Last, Rows: s.Rows}
 	}

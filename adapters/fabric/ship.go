@@ -43,7 +43,7 @@ func (w *Worker) pack(b messages.ShipBatch) (frames []packed, err error) {
 			return
 		}
 		w.shipped++
-		f.N = w.shipped
+		f.N, f.Origin = w.shipped, b.Origin
 		var data []byte
 		if data, err = json.Marshal(f); err == nil && len(data) > maxFrame {
 			err = fmt.Errorf("%w: %d bytes", ErrTooLarge, len(data))

@@ -24,7 +24,8 @@ type app struct {
 	noColor        bool
 	quiet          bool
 	timeout        time.Duration
-	began          bool // the command line was understood
+	node           string // --node
+	began          bool   // the command line was understood
 }
 
 // run executes a command line and returns the exit code.
@@ -103,5 +104,6 @@ func (a *app) client() (*console.Client, error) {
 	}
 	c := console.NewClient(s.ControlSocket, a.timeout)
 	c.Via("cli")
+	c.At(a.node)
 	return c, nil
 }

@@ -53,16 +53,45 @@ func span(seconds float64) string {
 	return ago(d)
 }
 
-// whoseDecky is the id of a decky on the host of the daemon: a name, or {host}:{name}.
+// whoseDecky is the id of a decky: of a name, NAME@NODE, or {host}:{name}. On a hub it may be that of another host's.
 func whoseDecky(ctx context.Context, client *console.Client, name string) (string, error) {
-	st, err := client.Status(ctx)
+	of, err := deckyIDs(ctx, client, name, name)
+	if at := strings.LastIndexByte(name, '@'); err == nil && len(of) == 0 && at > 0 {
+		of, err = deckyIDs(ctx, client, name[:at], name)
+	}
 	if err != nil {
 		return "", err
 	}
-	if rest, ours := strings.CutPrefix(name, st.HostUUID+":"); ours {
-		name = rest
+	switch len(of) {
+	case 0: // the daemon says that there is none
+		st, err := client.Status(ctx)
+		return st.HostUUID + ":" + name, err
+	case 1:
+		return of[0], nil
 	}
-	return st.HostUUID + ":" + name, nil
+	return "", &failure{exit: exitRefused, code: exitWords[exitRefused], err: fmt.Errorf("two hosts have a decky %q", name),
+		hint: "say which: NAME@NODE, with a node of decnet-fleetd cluster members"}
+}
+
+// deckyIDs are those of the deckies called name, among those whose names have a part.
+func deckyIDs(ctx context.Context, client *console.Client, part, name string) ([]string, error) {
+	list, err := client.Deckies(ctx, part)
+	if err != nil {
+		return nil, err
+	}
+	var of []string
+	for _, d := range list.Items {
+		if id := d.HostUUID + ":" + d.Name; name == d.Name || name == id || d.Node != "" && name == d.Name+"@"+d.Node {
+			of = append(of, id)
+		}
+	}
+	return of, nil
+}
+
+// completingNode completes --node.
+func (a *app) completingNode(c *cobra.Command, args []string, part string) ([]string, cobra.ShellCompDirective) {
+	a.node = "" // the hub itself is asked
+	return a.completing(memberWords, 0)(c, args, part)
 }
 
 // completing gives the words a shell completes with; a shell has no place for an error.

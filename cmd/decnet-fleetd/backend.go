@@ -15,10 +15,16 @@ type backend struct{ n *node }
 //nolint:gocyclo // a table of questions
 func (b backend) Ask(ctx context.Context, question any) (any, error) {
 	switch q := question.(type) {
-	case messages.GetStatus, messages.GetDeckies, messages.GetPauses:
+	case messages.GetStatus:
+		return b.n.status(ctx)
+	case messages.GetDeckies:
+		return b.n.deckies(ctx)
+	case messages.GetPauses:
 		return b.n.view.Ask(ctx, q)
 	case messages.GetDeckiesVersion:
 		return b.n.deckiesVersion(ctx)
+	case messages.GetMembers, messages.GetOwners, messages.LeaveCluster, messages.ForgetHost:
+		return b.n.askCluster(ctx, q)
 	case messages.GetHealth:
 		return messages.Alive{}, b.n.health(ctx)
 	case messages.GetReady:

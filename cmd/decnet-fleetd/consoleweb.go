@@ -18,6 +18,9 @@ import (
 // consoleWeb lets a browser on this machine through to the control socket until it is interrupted. Nothing listens but
 // while it runs, and what the browser does the daemon sees the user do who runs it.
 func (a *app) consoleWeb(ctx context.Context, listen string) error {
+	if a.node != "" {
+		return usage(errors.New("--web shows every host of the cluster: --node has no meaning for it"), "choose the node at the top of the page")
+	}
 	s, _, err := a.settings(true)
 	if err != nil {
 		return err

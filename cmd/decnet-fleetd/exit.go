@@ -70,7 +70,7 @@ var exitWords = map[int]string{
 
 var clientExits = map[console.Code]int{
 	console.NotReachable: exitUnreachable, console.Permission: exitPermission, console.NotFound: exitNotFound,
-	console.Timeout: exitTimeout, console.Conflict: exitRefused, console.BadConfig: exitConfig,
+	console.Timeout: exitTimeout, console.Conflict: exitRefused, console.NodeAway: exitUnreachable, console.BadConfig: exitConfig,
 }
 
 // explain finds the exit code and the words for an error. ctx is that of the verb.

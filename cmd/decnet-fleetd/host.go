@@ -31,7 +31,7 @@ import (
 // prepare makes the adapters the settings ask for. It connects to nothing.
 func prepare(s config.Settings, feed view.Feed, log zerolog.Logger) (parts, error) {
 	p := parts{hostUUID: s.HostUUID, instance: newID(), stateDir: s.StateDir, bootID: bootID(), interval: s.Interval, log: log,
-		feed: feed, settings: s.Origins, replay: s.BusReplay, shadow: s.Shadow, dryRun: s.Shadow, ignoreStop: s.IgnoreBusStop, takeover: s.Takeover, stop: func(string) {}}
+		feed: feed, settings: s.Origins, role: s.Role, replay: s.BusReplay, shadow: s.Shadow, dryRun: s.Shadow, ignoreStop: s.IgnoreBusStop, takeover: s.Takeover, stop: func(string) {}}
 	var err error
 	if p.db, err = openDatabase(s, p); err != nil {
 		return p, configFault(err)
@@ -92,7 +92,8 @@ func openDatabase(s config.Settings, p parts) (*database.DB, error) {
 		probe = shadowProbe
 	}
 	return database.Open(database.Config{ReadOnly: s.Shadow, Probe: probe, URL: s.Database, HostUUID: s.HostUUID, Instance: p.instance, BootID: p.bootID, StateDir: s.StateDir,
-		Digest: deckyconfig.Digest, Now: time.Now, Queue: s.Bus != config.BusOff, Installs: []string{s.InstallDir}, Audit: s.Interval})
+		Digest: deckyconfig.Digest, Rehome: deckyconfig.Rehome, Now: time.Now, Own: s.Role == config.RoleWorker,
+		Queue: s.Bus != config.BusOff || s.Role == config.RoleWorker, Installs: []string{s.InstallDir}, Audit: s.Interval})
 }
 
 func adapterCounters(db *database.DB, engine *docker.Runtime, bus publisher.Counts) map[string]int64 {

@@ -15,18 +15,24 @@ import (
 
 // pages makes the console's pages over the API. The questions many pages have, and whose answers are long, are put to the
 // daemon directly.
-func pages(b console.Backend, feed *console.Feed, node string, log zerolog.Logger) (func(api http.Handler) http.Handler, error) {
+//
+//nolint:revive // what the pages are made of
+func pages(b console.Backend, feed *console.Feed, node string, hub bool, log zerolog.Logger) (func(api http.Handler) http.Handler, error) {
 	late := &lateHandler{}
-	p, err := web.New(web.Config{Model: web.OverAPI(late, web.Shortcuts{
-		Deckies: func(ctx context.Context) ([]messages.DeckyStatus, error) {
-			return askLong[[]messages.DeckyStatus](ctx, b, messages.GetDeckies{})
-		},
+	short := web.Shortcuts{
 		Actors: func(ctx context.Context) ([]messages.ActorStatus, error) {
 			l, err := askLong[messages.ActorList](ctx, b, messages.GetActors{})
 			return l.Items, err
 		},
+		Deckies: func(ctx context.Context) ([]messages.DeckyStatus, error) {
+			return askLong[[]messages.DeckyStatus](ctx, b, messages.GetDeckies{})
+		},
 		Events: func(q web.EventQuery) web.EventPage { return eventPage(feed, q) },
-	}), Now: time.Now, Escape: escape, Node: node, Log: log})
+	}
+	if hub { // its lists are made of those of many, which the API does
+		short = web.Shortcuts{}
+	}
+	p, err := web.New(web.Config{Model: web.OverAPI(late, short), Now: time.Now, Escape: escape, Node: node, Log: log, Concerns: console.Concerns})
 	if err != nil {
 		return nil, fmt.Errorf("make the console's pages: %w", err)
 	}

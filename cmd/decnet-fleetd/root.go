@@ -32,8 +32,11 @@ func (a *app) root() *cobra.Command {
 			"130 interrupted.",
 		Example:       "  decnet-fleetd demo\n  decnet-fleetd serve\n  decnet-fleetd reconcile --once --dry-run\n  decnet-fleetd deckies --json | jq '.items[].state'",
 		SilenceErrors: true, SilenceUsage: true,
-		PersistentPreRunE: func(*cobra.Command, []string) error {
+		PersistentPreRunE: func(c *cobra.Command, _ []string) error {
 			a.began = true
+			if a.node != "" && c.Annotations[heeds] != heedsClient {
+				return usage(errors.New(c.CommandPath()+" asks no daemon: --node has no meaning for it"), "run it on the host itself")
+			}
 			return a.checkOutput()
 		},
 	}
@@ -42,6 +45,7 @@ func (a *app) root() *cobra.Command {
 	root.SetUsageFunc(a.usage)
 	root.SetHelpCommand(helpVerb())
 	a.addGlobal(root.PersistentFlags())
+	_ = root.RegisterFlagCompletionFunc("node", a.completingNode) // it exists: addGlobal has just made it
 	a.addSettings(root.PersistentFlags())
 	root.AddCommand(a.serveVerb(), a.reconcileVerb(), a.statusVerb(), a.deckiesVerb(), a.eventsVerb(), a.doctorVerb(), a.configVerb(),
 		a.consoleVerb(), a.approveVerb(), a.reloadVerb(), a.shadowVerb(), a.dbVerb(), a.busVerb(), a.demoVerb(), a.versionVerb(), a.manVerb())
@@ -58,6 +62,7 @@ func (a *app) addGlobal(f *pflag.FlagSet) {
 	f.BoolVar(&a.json, "json", false, "same as --output json")
 	f.BoolVar(&a.noColor, "no-color", false, "no colours, like NO_COLOR")
 	f.BoolVarP(&a.quiet, "quiet", "q", false, "no warnings")
+	f.StringVar(&a.node, "node", "", "ask this host of the cluster, by name or uuid, through the hub")
 	f.DurationVar(&a.timeout, "timeout", 10*time.Second, "how long to wait for an answer")
 }
 

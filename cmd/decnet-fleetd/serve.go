@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/decnet/decnet-fleetd/adapters/bus"
 	"github.com/decnet/decnet-fleetd/adapters/config"
 	"github.com/decnet/decnet-fleetd/adapters/console"
+	"github.com/decnet/decnet-fleetd/adapters/fabric"
 	"github.com/decnet/decnet-fleetd/adapters/systemd"
 	"github.com/decnet/decnet-fleetd/messages"
 )
@@ -87,6 +89,7 @@ type daemon struct {
 	reloader *reloader // nil: there is no configuration to read again, as in the demo
 	signals  *signals
 	logs     *console.LogRing // nil: none are kept
+	wipe     atomic.Bool      // DECNET destroyed itself here: so do we
 }
 
 func (d *daemon) run(ctx context.Context, p parts) error {
@@ -138,12 +141,18 @@ func (d *daemon) end(n *node) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), stopWithin)
 	defer cancel()
+	bye, said := context.WithTimeout(ctx, stopWithin/4)
+	_ = n.cluster.link.leave(bye) // so that nobody is alarmed; without a link there is nobody to tell
+	said()
 	if err := n.sys.Shutdown(ctx); err != nil {
 		d.log.Warn().Err(err).Msg("not every actor stopped in time")
 	}
 	last, done := context.WithTimeout(context.Background(), stopWithin/4)
 	defer done()
 	n.lease.giveUp(last)
+	if d.wipe.Load() {
+		wipeState(d.settings.StateDir, d.log)
+	}
 	d.log.Info().Msg("decnet-fleetd stopped")
 	return nil
 }
@@ -160,20 +169,40 @@ func (d *daemon) broker(ctx context.Context) (serves, error) {
 	return srv.Serve, nil
 }
 
+// joinCluster makes the hub's server, or the worker's link.
+func (d *daemon) joinCluster(ctx context.Context, n *node, control *console.Server) error {
+	switch d.settings.Role {
+	case config.RoleWorker:
+		return d.joinHub(n, control.Proxied(fabric.AskerOf))
+	case config.RoleHub:
+		hub, err := d.openHub(ctx, n)
+		if err != nil {
+			return err
+		}
+		n.serve("swarm", hub)
+	case config.RoleSolo:
+	}
+	return nil
+}
+
 // servers run in actors of their own: a panic in a handler restarts the one, not the daemon.
 func (d *daemon) servers(ctx context.Context, n *node) error {
-	faces, err := pages(backend{n}, d.feed, d.settings.HostUUID, d.log)
+	faces, err := pages(backend{n}, d.feed, d.settings.HostUUID, d.settings.Role == config.RoleHub, d.log)
 	if err != nil {
 		return err
 	}
 	control, err := console.Listen(ctx, console.Config{Path: d.settings.ControlSocket, Group: "decnet", Version: version, Backend: backend{n}, Feed: d.feed, Now: time.Now,
 		Node: d.settings.HostUUID, Log: d.log, Metrics: n.metrics.Handler(), Pages: faces,
-		Access: access(d.settings.Admins, d.log), UserName: userNames(), Audit: n.keep.auditor(), Taps: tapper{n.sys}, Logs: d.logs, Remote: remoteOf(d.settings)})
+		Access: access(d.settings.Admins, d.log), UserName: userNames(), Audit: n.keep.auditor(), Taps: tapper{n.sys}, Logs: d.logs, AskMember: d.memberAsker(n), Remote: remoteOf(d.settings)})
 	if err != nil {
 		return configFault(err)
 	}
 	broker, err := d.broker(ctx)
 	if err != nil {
+		return err
+	}
+	if err := d.joinCluster(ctx, n, control); err != nil {
+		_ = control.Close() // nobody has connected
 		return err
 	}
 	n.serve("control", control.Serve)

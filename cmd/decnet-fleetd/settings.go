@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/user"
 	"path/filepath"
 
 	"github.com/spf13/pflag"
 	"golang.org/x/sys/unix"
 
+	"github.com/decnet/decnet-fleetd/adapters/agentdir"
 	"github.com/decnet/decnet-fleetd/adapters/bus"
 	"github.com/decnet/decnet-fleetd/adapters/config"
 	"github.com/decnet/decnet-fleetd/adapters/journal"
@@ -33,6 +35,13 @@ var settingFlags = []settingFlag{
 	{name: "host-uuid", kind: "id", usage: "the host whose rows are ours (default local) [FLEETD_HOST_UUID]"},
 	{name: "state-dir", kind: "dir", usage: "our own files (default /var/lib/decnet-fleetd, or in the user's home) [FLEETD_STATE_DIR]", client: true},
 	{name: "control-socket", kind: "path", usage: "the daemon's socket (default /run/decnet-fleetd/control.sock, or in the state directory) [FLEETD_CONTROL_SOCKET]", client: true},
+	{name: "role", kind: "solo|worker|hub", usage: "this host alone, a worker of a swarm, or its hub on the master (default solo) [FLEETD_ROLE]"},
+	{name: "hub", kind: "url", usage: "a worker's hub, tls://host:port (default: [agent] master-host of decnet.ini, port 8771) [FLEETD_HUB]"},
+	{name: "hub-fingerprint", kind: "hex", usage: "SHA-256 of the hub's certificate, instead of its name decnet-master [FLEETD_HUB_FINGERPRINT]"},
+	{name: "swarm-listen", kind: "host:port", usage: "where a hub listens for its workers (default 0.0.0.0:8771) [FLEETD_SWARM_LISTEN]"},
+	{name: "agent-dir", kind: "dir", usage: "a worker's certificates (default: where DECNET's agent has them) [DECNET_AGENT_DIR]"},
+	{name: "agent-unit", kind: "file", usage: "the unit of DECNET's agent: when it and the agent's directory vanish, so does a worker's state [FLEETD_AGENT_UNIT]"},
+	{name: "master-dir", kind: "dir", usage: "a hub's certificate (default: ~/.decnet/ca/master of DECNET's user) [FLEETD_MASTER_DIR]"},
 	{name: "interval", short: "i", kind: "duration", usage: "time between two full audits (default 30s) [FLEETD_INTERVAL]"},
 	{name: "no-wait", kind: "bool", usage: "end, with 0, where another daemon owns the state directory [FLEETD_NO_WAIT]"},
 	{name: "takeover", kind: "bool", usage: "stop every other reconciler that is heard on the bus, another decnet-fleetd too [FLEETD_TAKEOVER]"},
@@ -93,7 +102,7 @@ func (a *app) machine(client bool) config.Input {
 	return config.Input{
 		Flags: a.given, LookupEnv: os.LookupEnv, ReadFile: readFile, Probe: probe, Exists: exists, Writable: writable,
 		WorkDir: dir, Home: homeDir(), Root: os.Geteuid() == 0, Terminal: a.errTTY, Journal: journal.IsStderr(), Client: client,
-		BusSocket: busLocator("").Socket(),
+		BusSocket: busLocator("").Socket(), AgentDir: func() string { return agentdir.Worker("", homeDir()) }, MasterDir: agentdir.Master(masterHome()),
 	}
 }
 
@@ -102,6 +111,18 @@ func homeDir() string {
 	home, err := os.UserHomeDir()
 	if err != nil {
 		return ""
+	}
+	return home
+}
+
+// masterHome is the home of the user that DECNET's master runs as: ours, unless that one has no certificates there.
+func masterHome() string {
+	home := homeDir()
+	if exists(agentdir.Master(home)) {
+		return home
+	}
+	if u, err := user.Lookup(readerGroup); err == nil && exists(agentdir.Master(u.HomeDir)) {
+		return u.HomeDir
 	}
 	return home
 }

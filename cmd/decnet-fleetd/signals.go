@@ -124,6 +124,9 @@ func (d *daemon) reloadable(n *node) {
 	n.settings = d.reloader.inForce
 	n.reload = func() messages.ReloadReport {
 		r := d.reloader.reload()
+		if err := n.cluster.link.join(); err != nil { // of a worker that left
+			d.log.Error().Err(err).Msg("the cluster cannot be joined again")
+		}
 		if len(r.Rejected) > 0 {
 			d.log.Error().Errs("faults", faults(r.Rejected)).Msg(messageNotLoaded)
 			return r

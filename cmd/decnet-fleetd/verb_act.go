@@ -175,7 +175,7 @@ func actExit(items []messages.ActionResult) error {
 // addConsole adds the verbs of the console.
 func (a *app) addConsole(root *cobra.Command) {
 	root.AddCommand(a.inspectVerb(), a.actorsVerb(), a.topVerb(), a.crashesVerb(), a.deadLettersVerb(), a.tapVerb(), a.logsVerb(), a.auditVerb(),
-		a.pprofVerb(), a.debugVerb())
+		a.pprofVerb(), a.debugVerb(), a.clusterVerb())
 	for _, x := range controls {
 		root.AddCommand(a.controlVerb(x))
 	}

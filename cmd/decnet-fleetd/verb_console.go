@@ -32,7 +32,7 @@ func (a *app) consoleVerb() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "console",
 		Short: "Look into the running daemon in a terminal",
-		Long: "Open the console: deckies, actors, events, crashes, dead letters, the runtime and the audit, live. ? lists the keys. A daemon that is\n" +
+		Long: "Open the console: deckies, actors, events, crashes, dead letters, the runtime, the audit and the cluster, live. ? lists the keys. A daemon that is\n" +
 			"restarted is found again. --once prints one screen and ends; where stdout is no terminal, or TERM is dumb, that is what happens.\n\n" +
 			"--web shows it in a browser on this machine: it prints a link that lets one browser in, once, within a minute, and passes the\n" +
 			"browser's requests to the daemon as you. From elsewhere, forward the socket instead:\n" +
@@ -50,7 +50,7 @@ func (a *app) consoleVerb() *cobra.Command {
 	f := c.Flags()
 	f.BoolVar(&o.once, "once", false, "print one screen and end")
 	f.BoolVar(&o.ascii, "ascii", false, "no characters beyond ASCII")
-	f.StringVar(&o.screen, "screen", "deckies", "the first screen: deckies, actors, events, crashes, deadletters, runtime or audit")
+	f.StringVar(&o.screen, "screen", "deckies", "the first screen: deckies, actors, events, crashes, deadletters, runtime, audit or cluster")
 	f.IntVar(&o.width, "width", 0, "columns of --once (default those of the terminal, or 120)")
 	f.IntVar(&o.height, "height", 0, "lines of --once (default those of the terminal, or 40)")
 	f.BoolVar(&o.web, "web", false, "show it in a browser on this machine")
@@ -60,7 +60,7 @@ func (a *app) consoleVerb() *cobra.Command {
 
 func (a *app) console(ctx context.Context, o consoleOptions) error {
 	if !tui.Known(tui.Screen(o.screen)) {
-		return usage(fmt.Errorf("--screen is %q", o.screen), "it is deckies, actors, events, crashes, deadletters, runtime or audit")
+		return usage(fmt.Errorf("--screen is %q", o.screen), "it is deckies, actors, events, crashes, deadletters, runtime, audit or cluster")
 	}
 	client, err := a.client()
 	if err != nil {
@@ -135,6 +135,9 @@ func (d consoleDaemon) Table(ctx context.Context, what tui.Screen) (any, error) 
 	case tui.Audit:
 		l, err := d.c.Audit(ctx, console.Selection{})
 		return l.Items, offered(err)
+	case tui.Cluster:
+		l, err := d.c.Members(ctx, console.Selection{})
+		return l.Items, offered(err)
 	case tui.Deckies, tui.Events, tui.Runtime, tui.Detail, tui.Help:
 	}
 	return nil, tui.ErrNotOffered
@@ -172,6 +175,35 @@ func (d consoleDaemon) Follow(ctx context.Context, since int64, on func(e messag
 
 // Act carries out a control verb.
 func (d consoleDaemon) Act(ctx context.Context, verb string, targets []string, reason string) ([]messages.ActionResult, error) {
+	switch verb {
+	case "drain", "undrain", "forget":
+		return d.onHosts(ctx, verb, targets, reason)
+	}
 	r, err := d.c.Act(ctx, verb, console.ActionRequest{Targets: targets, Reason: reason})
 	return r.Items, offered(err)
 }
+
+// onHosts orders something of whole hosts, one after the other.
+func (d consoleDaemon) onHosts(ctx context.Context, verb string, hosts []string, reason string) ([]messages.ActionResult, error) {
+	var all []messages.ActionResult
+	want := console.ClusterRequest{Reason: reason}
+	for _, host := range hosts {
+		if verb == "forget" {
+			r, err := d.c.Forget(ctx, host, want)
+			if err != nil {
+				return all, err
+			}
+			all = append(all, messages.ActionResult{Name: host, Result: actDone, Detail: fmt.Sprintf("%d deckies", len(r.Deckies))})
+			continue
+		}
+		r, err := d.c.Drain(ctx, host, verb == "undrain", want)
+		if err != nil {
+			return all, err
+		}
+		all = append(all, r.Items...)
+	}
+	return all, nil
+}
+
+// At asks another host of the cluster.
+func (d consoleDaemon) At(host string) tui.Daemon { return consoleDaemon{d.c.Of(host)} }

@@ -139,7 +139,7 @@ func (a *app) auditVerb() *cobra.Command {
 			}
 			l := listing{head: []string{"SEQ", "TIME", "USER", "ROLE", "VIA", "VERB", "TARGET", "RESULT", "REASON", "UID"}, wide: 1, doc: list}
 			for _, e := range list.Items {
-				l.rows = append(l.rows, []string{number(e.Seq), a.when(e.Time), orDash(e.User), e.Role, e.Via, e.Verb, orDash(e.Target), e.Result, orDash(e.Reason), number(e.UID)})
+				l.rows = append(l.rows, []string{number(e.Seq), a.when(e.Time), auditUser(e), e.Role, e.Via, e.Verb, orDash(e.Target), e.Result, orDash(e.Reason), number(e.UID)})
 				l.names, l.items = append(l.names, number(e.Seq)), append(l.items, e)
 			}
 			return a.show(l)
@@ -147,4 +147,12 @@ func (a *app) auditVerb() *cobra.Command {
 	}
 	picking(c.Flags(), &s)
 	return c
+}
+
+// auditUser is who it was, and where the user sits if not here.
+func auditUser(e messages.AuditEntry) string {
+	if e.Node != "" {
+		return e.User + "@" + e.Node
+	}
+	return orDash(e.User)
 }

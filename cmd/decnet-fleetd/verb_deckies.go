@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -17,7 +18,8 @@ func (a *app) deckiesVerb() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "deckies [pattern]",
 		Short: "List the deckies",
-		Long: "List the deckies of this host as their actors last reported them. A pattern selects by a part of the name; with * or ? by all of it.\n" +
+		Long: "List the deckies of this host, on a hub those of all its hosts, as their actors last reported them. A pattern selects by a part of the\n" +
+			"name; with * or ? by all of it; @fw-2 by the host.\n" +
 			"Where pattern and filter select none, the exit code is 5." + filterHelp,
 		Example:     "  decnet-fleetd deckies\n  decnet-fleetd deckies 'web-*' -o wide\n  decnet-fleetd deckies -o name",
 		Args:        cobra.MaximumNArgs(1),
@@ -62,12 +64,26 @@ func (a *app) deckiesListing(list console.DeckyList) listing {
 	}
 	for _, d := range list.Items {
 		l.rows = append(l.rows, []string{
-			d.Name, shownState(d), fmt.Sprintf("%d/%d", d.Up, len(d.Expected)), orDash(d.IP), d.HostUUID, number(d.Mailbox), number(d.Restarts),
+			d.Name, shownState(d), fmt.Sprintf("%d/%d", d.Up, len(d.Expected)), orDash(d.IP), shownNode(d), number(d.Mailbox), number(d.Restarts),
 			a.when(d.ChangedAt), d.Phase, number(d.HighWater), revision(d.Rev), orDash(d.Cause), orDash(d.Reason),
 		})
 		l.names, l.items = append(l.names, d.Name), append(l.items, d)
 	}
+	for _, n := range list.Nodes {
+		if n.Why != "" {
+			a.warn(fmt.Sprintf("%d deckies of %s are shown as they were last: %s", n.Items, n.Name, n.Why))
+		}
+	}
 	return l
+}
+
+// shownNode is the name of the host a decky is on, with a mark where that is silent.
+func shownNode(d messages.DeckyStatus) string {
+	name := cmp.Or(d.Node, d.HostUUID)
+	if d.Stale {
+		return name + " (stale)"
+	}
+	return name
 }
 
 // shownState is the row's, or what is wrong with having none.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -92,8 +93,16 @@ func eventCells(at string, e messages.Event) []string {
 // showEvents prints a page. all: it was asked for from the very first event on, so that a gap before it is no news.
 func (a *app) showEvents(list console.EventList, all bool) error {
 	l := listing{head: []string{"TIME", "SEQ", "TYPE", "TARGET", "FROM", "TO", "CAUSE"}, doc: list}
+	of := slices.ContainsFunc(list.Items, func(e messages.Event) bool { return e.Node != "" })
+	if of { // one host alone is not named again and again
+		l.head = slices.Insert(l.head, 4, "NODE")
+	}
 	for _, e := range list.Items {
-		l.rows = append(l.rows, eventCells(a.when(e.At), e))
+		cells := eventCells(a.when(e.At), e)
+		if of {
+			cells = slices.Insert(cells, 4, orDash(e.Node))
+		}
+		l.rows = append(l.rows, cells)
 		l.names, l.items = append(l.names, e.Target), append(l.items, e)
 	}
 	l.end = struct {
@@ -131,6 +140,9 @@ func (a *app) follow(ctx context.Context, client *console.Client, q console.Quer
 		case err != nil && e.exit != exitUnreachable:
 			return err
 		}
+		if a.node != "" { // the hub is there; whether its host comes back nobody knows
+			return a.nodeGone(ctx, client)
+		}
 		if !f.lost {
 			a.warn("the daemon is gone; waiting for it")
 		}
@@ -141,6 +153,15 @@ func (a *app) follow(ctx context.Context, client *console.Client, q console.Quer
 		case <-time.After(again):
 		}
 	}
+}
+
+// nodeGone says why the events of another host have ended.
+func (a *app) nodeGone(ctx context.Context, client *console.Client) error {
+	if _, err := client.Events(ctx, console.Query{Since: -1, Limit: 1}); err != nil {
+		return err
+	}
+	return &failure{exit: exitUnreachable, code: string(console.NodeAway), err: fmt.Errorf("the connection to %s has ended", a.node),
+		hint: "decnet-fleetd cluster members shows how it is"}
 }
 
 // ended: a user who ends what would go on for ever did not interrupt anything.
@@ -207,6 +228,9 @@ func (f *follower) row(b *bytes.Buffer, e messages.Event) {
 	if !f.begun {
 		fmt.Fprintf(b, form, "TIME", "SEQ", "TYPE", "TARGET", "FROM", "TO", "CAUSE")
 		f.begun = true
+	}
+	if e.Node != "" {
+		e.Target += "@" + e.Node
 	}
 	cells := eventCells(e.At.UTC().Format(time.RFC3339), e)
 	padded := make([]any, len(cells))

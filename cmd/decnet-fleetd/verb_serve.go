@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/decnet/decnet-fleetd/adapters/config"
 	"github.com/decnet/decnet-fleetd/adapters/console"
 )
 
@@ -31,6 +32,9 @@ func (a *app) serveVerb() *cobra.Command {
 			}
 			if s.Shadow = shadow; shadow && s.Takeover {
 				return usage(errors.New("--shadow and --takeover exclude each other: a shadow stops nobody"), "leave one of them out")
+			}
+			if shadow && s.Role != config.RoleSolo {
+				return usage(errors.New("--shadow and --role "+string(s.Role)+" exclude each other: a shadow tells nobody anything"), "leave one of them out")
 			}
 			ring := console.NewLogRing(0, time.Now)
 			l := a.logs(s, true)

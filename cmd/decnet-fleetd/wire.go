@@ -73,6 +73,9 @@ type node struct {
 	sampler   *supervise.Ref
 	keep      *keeper
 	settings  func() []config.Origin // as they are now
+	cluster   *cluster
+	db        *database.DB
+	hostUUID  string
 }
 
 // parts are the adapters and values a node is made of.
@@ -109,6 +112,7 @@ type parts struct {
 
 	keep     *keeper // nil: nothing outlives the process
 	settings []config.Origin
+	role     config.Role
 }
 
 // Mailboxes. The store's and the fleet's must hold a message of every decky; a decky's orders and replies are one each.
@@ -119,7 +123,8 @@ const (
 
 // assemble starts all actors. It connects to nothing: that is the sources' business.
 func assemble(p parts) (*node, error) {
-	n := &node{lease: &heldLease{Leases: sabotaged(p.leases(), p.stateDir), init: p.init}, fleetPost: &post{}, store: &post{}, board: p.board, metrics: p.metrics, keep: p.keep, settings: func() []config.Origin { return p.settings }}
+	n := &node{lease: &heldLease{Leases: sabotaged(p.leases(), p.stateDir), init: p.init}, fleetPost: &post{}, store: &post{}, board: p.board, metrics: p.metrics, keep: p.keep, settings: func() []config.Origin { return p.settings },
+		cluster: newCluster(p.role), db: p.db, hostUUID: p.hostUUID}
 	n.interval.Store(int64(p.interval))
 	viewPost, publisherPost, pulsePost := &post{}, &post{}, &post{}
 	crashPost := &post{}
@@ -140,7 +145,7 @@ func assemble(p parts) (*node, error) {
 	n.view = sys.Spawn(supervise.Spec{Kind: "view", ID: "view", Subsystem: true, Mailbox: viewBox, New: p.metered("view", func() supervise.Receiver {
 		return view.New(view.Config{HostUUID: p.hostUUID, Version: version, Instance: p.instance, PID: os.Getpid(), Feed: p.feed, Started: began,
 			Reporters: []view.Teller{n.fleetPost, n.store, publisherPost},
-			Counters:  deckyCounters(sys), Extra: p.counters, Board: p.board})
+			Counters:  deckyCounters(sys), Extra: p.counters, Board: p.board, Node: n.cluster.nameOf})
 	})})
 	viewPost.ref.Store(n.view)
 	n.inspection(p, crashPost)
@@ -168,6 +173,7 @@ func (n *node) delivery(p parts, publisherPost, pulsePost *post) {
 	if n.publisher != nil {
 		publish = publisherPost
 	}
+	n.clusterActors(p, publish)
 	if n.publisher != nil && !p.silent {
 		beat = pulsePost
 		pulsePost.ref.Store(n.sys.Spawn(supervise.Spec{Kind: "pulse", ID: "pulse", Subsystem: true, New: p.metered("pulse", func() supervise.Receiver {
@@ -177,7 +183,7 @@ func (n *node) delivery(p parts, publisherPost, pulsePost *post) {
 	}
 	n.store.ref.Store(n.sys.Spawn(supervise.Spec{Kind: "store", ID: "store", Group: "delivery", Subsystem: true, Mailbox: bigMailbox,
 		New: p.metered("store", func() supervise.Receiver {
-			return store.New(store.Config{Rows: p.rows(), Leases: n.lease, Fleet: n.fleetPost, Publisher: publish, Pulse: beat, View: n.view,
+			return store.New(store.Config{Rows: p.rows(), Leases: n.lease, Fleet: n.fleetPost, Publisher: n.hears(p, publish), Pulse: beat, View: n.view,
 				BootID: p.bootID, StateDir: p.stateDir, Jitter: mathrand.Float64})
 		})}))
 }

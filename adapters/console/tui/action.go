@@ -14,13 +14,16 @@ type order struct {
 	verb    string
 	targets []string
 	reason  string
-	typed   string // what has to be typed; "" means y
+	typed   string   // what has to be typed; "" means y
+	names   []string // of the targets, where those are ids
 }
 
 // verbs by their keys.
 var verbs = map[string]string{"r": "resync", "R": "restart", "P": "pause", "U": "resume", "Q": "quarantine", "L": "release", "ctrl+k": "kill"}
 
-func verbNames() []string { return slices.Sorted(maps.Values(verbs)) }
+func verbNames() []string {
+	return append(slices.Sorted(maps.Values(verbs)), hostVerbs...)
+}
 
 // readOnly says whether this user may only look. A daemon that does not tell lets the user try.
 func (m *Model) readOnly() bool { return m.status.YourRole == "read-only" }
@@ -34,6 +37,8 @@ func (m *Model) order(k string) tea.Cmd {
 		verb = "resume"
 	case verb == "quarantine" && phase == "quarantined":
 		verb = "release"
+	case m.screen == Cluster && verb == "pause":
+		verb = m.drains()
 	}
 	return m.ask(verb)
 }
@@ -56,12 +61,19 @@ func (m *Model) ask(verb string) tea.Cmd {
 		m.say(verb+" needs the role operator; yours is read-only", true)
 		return nil
 	}
-	targets := m.targets()
-	if len(targets) == 0 {
-		m.say(verb+": no decky is selected", true)
+	if ofHosts(verb) != (m.screen == Cluster) {
+		m.say(verb+": "+m.glyph(ofHosts(verb), "it is about hosts: :cluster lists them", "it is about deckies, not hosts"), true)
 		return nil
 	}
-	o := &order{verb: verb, targets: targets}
+	targets := m.targets()
+	if len(targets) == 0 {
+		m.say(verb+": nothing is selected", true)
+		return nil
+	}
+	o := &order{verb: verb, targets: targets, names: m.hostNames(targets)}
+	if verb == "forget" {
+		o.typed = verb + " " + strings.Join(o.names, " ")
+	}
 	if len(targets) > 8 {
 		o.typed = fmt.Sprintf("%s %d", verb, len(targets))
 	}
@@ -72,7 +84,7 @@ func (m *Model) ask(verb string) tea.Cmd {
 // targets are the marked deckies, else the one under the cursor.
 func (m *Model) targets() []string {
 	switch m.screen {
-	case Deckies:
+	case Deckies, Cluster:
 		if marks := m.here().marks; len(marks) > 0 {
 			return slices.Sorted(maps.Keys(marks))
 		}
@@ -93,8 +105,12 @@ func (m *Model) targets() []string {
 }
 
 func (o *order) question(line string) string {
-	what := o.verb + " " + strings.Join(o.targets[:min(3, len(o.targets))], ", ")
-	if n := len(o.targets) - 3; n > 0 {
+	targets := o.targets
+	if len(o.names) > 0 {
+		targets = o.names
+	}
+	what := o.verb + " " + strings.Join(targets[:min(3, len(targets))], ", ")
+	if n := len(targets) - 3; n > 0 {
 		what += fmt.Sprintf(" and %d more", n)
 	}
 	if o.typed == "" {

@@ -189,7 +189,7 @@ func (m *Model) document() any {
 		return m.inspection()
 	case Runtime:
 		return m.status
-	case Actors, Events, Crashes, DeadLetters, Audit, Help:
+	case Actors, Events, Crashes, DeadLetters, Audit, Cluster, Help:
 	}
 	g := m.grid()
 	doc := map[string]string{}

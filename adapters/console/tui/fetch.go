@@ -20,13 +20,20 @@ const (
 
 // What comes back from the daemon.
 type (
-	ticked     time.Time
-	gotStatus  messages.Status
-	gotDeckies []messages.DeckyStatus
-	gotTable   struct {
+	ticked    time.Time
+	gotStatus struct {
+		it messages.Status
+		of string
+	}
+	gotDeckies struct {
+		all []messages.DeckyStatus
+		of  string
+	}
+	gotTable struct {
 		what Screen
 		rows any
 		err  error
+		of   string
 	}
 	gotInsight struct {
 		of  string
@@ -36,9 +43,13 @@ type (
 	gotEvent struct {
 		e   messages.Event
 		gap bool
+		of  string // host that was asked
 	}
-	lostDaemon struct{ err error }
-	acted      struct {
+	lostDaemon struct {
+		err error
+		of  string
+	}
+	acted struct {
 		verb    string
 		results []messages.ActionResult
 		err     error
@@ -59,13 +70,13 @@ func (m *Model) bounded(f func(ctx context.Context) tea.Msg) tea.Cmd {
 
 // fetch asks for what the present screen shows, and for the status, which the header always shows.
 func (m *Model) fetch() tea.Cmd {
-	d := m.cfg.Daemon
+	d, of := m.daemon(), m.scope.HostUUID
 	cmds := []tea.Cmd{m.bounded(func(ctx context.Context) tea.Msg {
 		s, err := d.Status(ctx)
 		if err != nil {
-			return lostDaemon{err}
+			return lostDaemon{err, of}
 		}
-		return gotStatus(s)
+		return gotStatus{s, of}
 	})}
 	switch m.screen {
 	case Deckies:
@@ -73,11 +84,9 @@ func (m *Model) fetch() tea.Cmd {
 			cmds = append(cmds, m.fetchDeckies())
 		}
 	case Actors, Crashes, DeadLetters, Audit:
-		what := m.screen
-		cmds = append(cmds, m.bounded(func(ctx context.Context) tea.Msg {
-			rows, err := d.Table(ctx, what)
-			return gotTable{what, rows, err}
-		}))
+		cmds = append(cmds, m.fetchTable(d, m.screen))
+	case Cluster: // the hub knows it
+		cmds = append(cmds, m.fetchTable(m.cfg.Daemon, Cluster))
 	case Detail:
 		subject := m.subject
 		cmds = append(cmds, m.bounded(func(ctx context.Context) tea.Msg {
@@ -89,14 +98,22 @@ func (m *Model) fetch() tea.Cmd {
 	return tea.Batch(cmds...)
 }
 
+func (m *Model) fetchTable(d Daemon, what Screen) tea.Cmd {
+	of := m.scope.HostUUID
+	return m.bounded(func(ctx context.Context) tea.Msg {
+		rows, err := d.Table(ctx, what)
+		return gotTable{what, rows, err, of}
+	})
+}
+
 func (m *Model) fetchDeckies() tea.Cmd {
-	d := m.cfg.Daemon
+	d, of := m.daemon(), m.scope.HostUUID
 	return m.bounded(func(ctx context.Context) tea.Msg {
 		all, err := d.Deckies(ctx)
 		if err != nil {
-			return lostDaemon{err}
+			return lostDaemon{err, of}
 		}
-		return gotDeckies(all)
+		return gotDeckies{all, of}
 	})
 }
 
@@ -117,19 +134,21 @@ func (m *Model) due(s Screen, big bool) bool {
 // follow starts the stream of events; it hands over through the channel that next reads. It ends with ctx, and when the
 // daemon goes it waits a moment and comes back.
 func (m *Model) follow() tea.Cmd {
-	ctx, d, out, since := m.ctx, m.cfg.Daemon, m.stream, m.seq
+	d, out, since, of := m.daemon(), m.stream, m.seq, m.scope.HostUUID
+	ctx, stop := context.WithCancel(m.ctx)
+	m.stop = stop
 	return func() tea.Msg {
 		for ctx.Err() == nil {
 			err := d.Follow(ctx, since, func(e messages.Event, gap bool) {
 				since = max(since, e.Seq)
 				select {
-				case out <- gotEvent{e, gap}:
+				case out <- gotEvent{e, gap, of}:
 				case <-ctx.Done():
 				}
 			})
 			if err != nil && ctx.Err() == nil {
 				select {
-				case out <- lostDaemon{err}:
+				case out <- lostDaemon{err, of}:
 				case <-ctx.Done():
 				}
 			}
@@ -156,7 +175,10 @@ func (m *Model) next() tea.Cmd {
 }
 
 func (m *Model) act(o order) tea.Cmd {
-	d := m.cfg.Daemon
+	d := m.daemon()
+	if ofHosts(o.verb) {
+		d = m.cfg.Daemon // the hub does it
+	}
 	return m.bounded(func(ctx context.Context) tea.Msg {
 		results, err := d.Act(ctx, o.verb, o.targets, o.reason)
 		return acted{o.verb, results, err}

@@ -19,7 +19,7 @@ type filter struct {
 }
 
 // parseFilter reads what is typed after the slash: a regular expression, `!` inverse, `-f ` fuzzy, `field:regex` one
-// column.
+// column, `@name` a host.
 func parseFilter(text string) (filter, error) {
 	if len(text) > maxFilter {
 		return filter{}, fmt.Errorf("a filter has at most %d bytes", maxFilter)
@@ -31,7 +31,9 @@ func parseFilter(text string) (filter, error) {
 		f.fuzzy = strings.ToLower(strings.TrimSpace(fuzzy))
 		return f, nil
 	}
-	if field, value, is := strings.Cut(rest, ":"); is && plainWord(field) {
+	if node, is := strings.CutPrefix(rest, "@"); is && node != "" { // a whole name, perhaps with a mark behind it
+		f.field, rest = "node", "^"+strings.ReplaceAll(regexp.QuoteMeta(node), `\*`, ".*")+"( |$)"
+	} else if field, value, is := strings.Cut(rest, ":"); is && plainWord(field) {
 		f.field, rest = strings.ToLower(field), value
 	}
 	if rest == "" {

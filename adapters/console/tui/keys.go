@@ -147,6 +147,9 @@ func (m *Model) current() string {
 // drill opens the decky of the row under the cursor, or the row itself.
 func (m *Model) drill() tea.Cmd {
 	name := m.current()
+	if m.screen == Cluster {
+		return m.choose(name)
+	}
 	if m.screen == Actors {
 		kind, id, _ := strings.Cut(name, "/")
 		if kind != "decky" {

@@ -2,6 +2,7 @@ package tui
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -31,6 +32,14 @@ type fake struct {
 	events  chan messages.Event
 	acts    []order
 	results []messages.ActionResult
+	others  map[string]*fake
+}
+
+func (f *fake) At(host string) Daemon {
+	if o := f.others[host]; o != nil {
+		return o
+	}
+	return &fake{err: errors.New("no such host")}
 }
 
 func (f *fake) Status(context.Context) (messages.Status, error)         { return f.status, f.err }
@@ -78,8 +87,8 @@ func newFake() *fake {
 // stage is a console that has looked once.
 func stage(f *fake) *Model {
 	m := New(context.Background(), Config{Daemon: f, Escape: harmless, Now: func() time.Time { return noon }, Plain: true})
-	m.Update(gotStatus(f.status))
-	m.Update(gotDeckies(f.deckies))
+	m.Update(gotStatus{it: f.status})
+	m.Update(gotDeckies{all: f.deckies})
 	return m
 }
 

@@ -20,7 +20,10 @@ type Daemon interface {
 	Inspect(ctx context.Context, decky messages.DeckyStatus) (messages.Inspection, error)
 	// Follow hands over events after the seq until ctx ends or the daemon goes. gap: some are missing before it.
 	Follow(ctx context.Context, since int64, on func(e messages.Event, gap bool)) error
+	// Act carries out a control verb. drain, undrain and forget are about hosts, by uuid.
 	Act(ctx context.Context, verb string, targets []string, reason string) ([]messages.ActionResult, error)
+	// At is the daemon of another host of the cluster, asked through this one.
+	At(host string) Daemon
 }
 
 // ErrNotOffered is the answer of a daemon that is older than this console.
@@ -50,11 +53,12 @@ const (
 	DeadLetters Screen = "deadletters"
 	Runtime     Screen = "runtime"
 	Audit       Screen = "audit"
+	Cluster     Screen = "cluster"
 	Detail      Screen = "decky"
 	Help        Screen = "help"
 )
 
-var digits = []Screen{Deckies, Actors, Events, Crashes, DeadLetters, Runtime, Audit}
+var digits = []Screen{Deckies, Actors, Events, Crashes, DeadLetters, Runtime, Audit, Cluster}
 
 // Bounds; chosen: more than anybody scrolls through, and a few MiB at most.
 const (
@@ -101,6 +105,8 @@ type Model struct {
 	events   []messages.Event
 	gap      bool
 	seq      int64
+	scope    messages.Member    // the host that is asked; zero: the socket's own
+	stop     context.CancelFunc // ends the stream of events
 	tables   map[Screen]any
 	troubles map[Screen]error
 	subject  messages.DeckyStatus // of the detail screen

@@ -34,7 +34,7 @@ func Once(ctx context.Context, cfg Config, width, height int) (string, error) {
 // loadOnce fetches what only the chosen screen shows. A table that is not to be had says so on the screen.
 func (m *Model) loadOnce(ctx context.Context) {
 	switch m.screen {
-	case Actors, Crashes, DeadLetters, Audit:
+	case Actors, Crashes, DeadLetters, Audit, Cluster:
 		m.tables[m.screen], m.troubles[m.screen] = m.cfg.Daemon.Table(ctx, m.screen)
 	case Events:
 		m.recall(ctx)
@@ -46,5 +46,5 @@ func (m *Model) loadOnce(ctx context.Context) {
 func (m *Model) recall(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, refresh)
 	defer cancel()
-	_ = m.cfg.Daemon.Follow(ctx, 0, func(e messages.Event, gap bool) { m.happened(gotEvent{e, gap}) }) // it ends with ctx
+	_ = m.cfg.Daemon.Follow(ctx, 0, func(e messages.Event, gap bool) { m.happened(gotEvent{e, gap, ""}) }) // it ends with ctx
 }

@@ -26,6 +26,8 @@ func (m *Model) grid() grid {
 		return tableOf(m, m.deadGrid)
 	case Audit:
 		return tableOf(m, m.auditGrid)
+	case Cluster:
+		return tableOf(m, m.memberGrid)
 	case Runtime:
 		return m.componentGrid()
 	case Detail, Help:
@@ -55,7 +57,7 @@ func (m *Model) deckyGrid() grid {
 			cause = "held: " + d.Held.What
 		}
 		g.rows = append(g.rows, m.row(d.Name, toneOf(state), []string{d.Name, m.mark(state) + " " + state, fmt.Sprintf("%d/%d", d.Up, len(d.Expected)),
-			d.HostUUID, d.IP, number(d.Mailbox), number(d.HighWater), number(d.Restarts), m.age(d.ChangedAt), cause,
+			nodeOf(d), d.IP, number(d.Mailbox), number(d.HighWater), number(d.Restarts), m.age(d.ChangedAt), cause,
 			m.spark(m.trend[d.Name]), d.Phase, d.Reason}, state != "running" || d.Held != nil,
 			[]float64{0, severity(state), float64(d.Up), 0, 0, float64(d.Mailbox), float64(d.HighWater), float64(d.Restarts),
 				-float64(d.ChangedAt.UnixNano()), 0, 0, 0, 0}))
@@ -85,9 +87,16 @@ func severity(state string) float64 {
 func (m *Model) eventGrid() grid {
 	g := grid{empty: "nothing has happened since the console looks", columns: []column{{name: "TIME"}, {name: "SEQ", rank: 3}, {name: "TYPE", rank: 1},
 		{name: "TARGET"}, {name: "FROM", rank: 1}, {name: "TO"}, {name: "CAUSE", rank: 2}}}
+	of := slices.ContainsFunc(m.events, func(e messages.Event) bool { return e.Node != "" })
+	if of { // one host alone is not named again and again
+		g.columns = slices.Insert(g.columns, 4, column{name: "NODE", rank: 2})
+	}
 	for _, e := range slices.Backward(m.events) {
-		g.rows = append(g.rows, m.row(e.Target, toneOf(e.To), []string{e.At.Local().Format(time.TimeOnly), number(e.Seq), e.Type, e.Target, e.From, e.To, e.Cause},
-			toneOf(e.To) != toneGood, []float64{float64(e.Seq), float64(e.Seq), 0, 0, 0, 0, 0}))
+		cells := []string{e.At.Local().Format(time.TimeOnly), number(e.Seq), e.Type, e.Target, e.From, e.To, e.Cause}
+		if of {
+			cells = slices.Insert(cells, 4, e.Node)
+		}
+		g.rows = append(g.rows, m.row(e.Target, toneOf(e.To), cells, toneOf(e.To) != toneGood, []float64{float64(e.Seq), float64(e.Seq), 0, 0, 0, 0, 0}))
 	}
 	return g
 }

@@ -221,9 +221,9 @@ func TestAnOlderDaemonIsNoError(t *testing.T) {
 func TestALostDaemonIsSaidAndItsReturnToo(t *testing.T) {
 	f := newFake()
 	m := stage(f)
-	m.Update(lostDaemon{errors.New("no daemon answers")})
+	m.Update(lostDaemon{err: errors.New("no daemon answers")})
 	has(t, m, "LOST", "looking for it", "web-01")
-	m.Update(gotStatus(f.status))
+	m.Update(gotStatus{it: f.status})
 	has(t, m, "LIVE", "the daemon is back")
 }
 

@@ -82,6 +82,8 @@ func (m *Model) command(text string) tea.Cmd {
 		return nil
 	case word == "q" || word == "quit":
 		return tea.Quit
+	case strings.HasPrefix(word, "@"):
+		return m.choose(strings.TrimPrefix(word, "@"))
 	case word == "help":
 		return m.visit(Help)
 	case slices.Contains(digits, Screen(word)):

@@ -26,7 +26,9 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		m.happened(msg)
 		return m, tea.Batch(m.next(), m.urgent())
 	case lostDaemon:
-		m.live, m.lost = false, msg.err
+		if msg.of == m.scope.HostUUID {
+			m.live, m.lost = false, msg.err
+		}
 		return m, nil
 	default:
 		return m, m.answered(msg)
@@ -45,11 +47,20 @@ func (m *Model) ticked() tea.Cmd {
 func (m *Model) answered(msg tea.Msg) tea.Cmd {
 	switch msg := msg.(type) {
 	case gotStatus:
-		m.takeStatus(messages.Status(msg))
+		if msg.of == m.scope.HostUUID {
+			m.takeStatus(msg.it)
+		}
 	case gotDeckies:
-		m.takeDeckies(msg)
+		if msg.of == m.scope.HostUUID {
+			m.takeDeckies(msg.all)
+		}
 	case gotTable:
-		m.tables[msg.what], m.troubles[msg.what] = msg.rows, msg.err
+		if msg.of == m.scope.HostUUID {
+			m.tables[msg.what], m.troubles[msg.what] = msg.rows, msg.err
+		}
+		if msg.what == Cluster {
+			m.located()
+		}
 	case gotInsight:
 		if msg.of == m.subject.Name {
 			m.troubles[Detail] = msg.err
@@ -94,6 +105,9 @@ func (m *Model) takeDeckies(all []messages.DeckyStatus) {
 }
 
 func (m *Model) happened(g gotEvent) {
+	if g.of != m.scope.HostUUID {
+		return // of the host that was asked before
+	}
 	if m.live = true; g.gap {
 		m.gap = true
 	}

@@ -34,7 +34,7 @@ func (m *Model) Frame() string {
 
 func (m *Model) header() string {
 	s := m.status
-	left := fmt.Sprintf(" decnet-fleetd %s  %s  %d deckies", m.cfg.Escape(s.HostUUID), m.cfg.Escape(s.Role), total(s))
+	left := fmt.Sprintf(" decnet-fleetd %s  %s  %d deckies", m.cfg.Escape(m.place()), m.cfg.Escape(s.Role), total(s))
 	if s.OutboxDepth > 0 {
 		left += fmt.Sprintf("  outbox %d", s.OutboxDepth)
 	}
@@ -70,7 +70,7 @@ func (m *Model) title() string {
 	case Detail:
 		text = " decky " + m.cfg.Escape(m.subject.Name)
 	case Help:
-	case Deckies, Actors, Events, Crashes, DeadLetters, Runtime, Audit:
+	case Deckies, Actors, Events, Crashes, DeadLetters, Runtime, Audit, Cluster:
 		g := m.grid()
 		text += fmt.Sprintf("[%d]", len(g.view(p, m.faults)))
 		if p.filter.text != "" {
@@ -116,7 +116,7 @@ func (m *Model) recent(lines int) []string {
 		if e.From != "" {
 			change = e.From + " -> " + e.To
 		}
-		text := fmt.Sprintf(" %s %s %s %s  %s", e.At.Local().Format(time.TimeOnly), m.cfg.Escape(e.Type), m.cfg.Escape(e.Target), m.cfg.Escape(change), m.cfg.Escape(e.Cause))
+		text := fmt.Sprintf(" %s %s %s %s  %s", e.At.Local().Format(time.TimeOnly), m.cfg.Escape(e.Type), m.cfg.Escape(ofNode(e)), m.cfg.Escape(change), m.cfg.Escape(e.Cause))
 		out = append(out, m.paint(toneOf(e.To), text))
 	}
 	return fill(out, lines)

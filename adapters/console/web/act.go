@@ -29,6 +29,10 @@ var verbs = []verb{
 	{"kill", "Crashes the actor, for a drill. It is restarted as after any crash.", "admin", true, false},
 	{"approve", "Lets this set of deletions go. The rows are deleted and the deletions announced.", "operator", true, false},
 	{"reconcile", "Reads every source again and makes the rows agree with them, once, now.", "operator", false, true},
+	{"drain", "The host observes as ever, and writes and announces nothing until it is undrained. This outlives a restart of its daemon. Containers are not touched.", "operator", false, false},
+	{"undrain", "The host writes again; what has changed since is caught up with at once.", "operator", false, false},
+	{"forget", "Deletes the rows that are left of this host, and announces each deletion. The host must not be enrolled.", "operator", true, false},
+	{"leave", "Says goodbye to the hub and stays away until this daemon is started again or reloaded. It goes on to reconcile its own host.", "operator", false, false},
 }
 
 func verbOf(name string) (verb, error) {
@@ -63,6 +67,8 @@ type actPage struct {
 	Reason  string                  `json:"reason,omitempty"`
 	Results []messages.ActionResult `json:"results,omitempty"`
 	Pass    *messages.PassReport    `json:"pass,omitempty"`
+	Host    string                  `json:"host,omitempty"` // the name of the host that the verb is about as a whole
+	Node    string                  `json:"-"`              // the host that the page was about when the order was given
 }
 
 // many is from how many targets on their number has to be typed. Chosen: what a slip of the hand marks.
@@ -101,7 +107,8 @@ func (p *Pages) ask(r *http.Request, who Who) (content, error) {
 		return content{}, err
 	}
 	d.Allowed, d.Role, d.Back = who.May(d.Verb.Needs), who.Role, backOf(r)
-	d.Key = newKey()
+	d.Key, d.Node = newKey(), siteOf(r.Context()).node.HostUUID
+	siteOf(r.Context()).nameHost(&d)
 	if d.Verb.Name == "approve" {
 		st, err := p.cfg.Model.Status(r.Context())
 		if err != nil {
@@ -139,6 +146,11 @@ func (p *Pages) act(r *http.Request, who Who) (content, error) {
 	if err != nil {
 		return content{}, err
 	}
+	s := siteOf(r.Context())
+	if s.node.HostUUID != r.PostForm.Get("node") {
+		return content{}, &Problem{Status: http.StatusConflict, Code: "conflict", Detail: "another host was chosen since this page was made: nothing was done", Hint: "go back, and look at which host it is"}
+	}
+	s.nameHost(&d)
 	if !who.May(d.Verb.Needs) { // the daemon refuses too; this says it better
 		return content{}, &Problem{Status: http.StatusForbidden, Code: "permission", Detail: d.Verb.Name + " needs the role " + d.Verb.Needs + ", yours is " + who.Role}
 	}
@@ -160,6 +172,10 @@ func (p *Pages) act(r *http.Request, who Who) (content, error) {
 		}
 		for _, n := range names {
 			d.Results = append(d.Results, messages.ActionResult{Name: n, Before: "held", After: "released", Result: map[bool]string{true: "would be done", false: "done"}[d.DryRun]})
+		}
+	case "drain", "undrain", "forget", "leave":
+		if d.Results, err = p.cfg.Model.Host(r.Context(), Order{Verb: d.Verb.Name, Targets: d.Targets, Reason: d.Reason, DryRun: d.DryRun, Key: d.orderKey()}); err != nil {
+			return content{}, err
 		}
 	default:
 		d.Results, err = p.cfg.Model.Act(r.Context(), Order{Verb: d.Verb.Name, Targets: d.Targets, Actors: d.Actors, Reason: d.Reason, DryRun: d.DryRun, Key: d.orderKey()})

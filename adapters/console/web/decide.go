@@ -175,6 +175,7 @@ var orders = map[string]func(a, b *messages.DeckyStatus) int{
 		return cmp.Compare(severity(standing(*a)), severity(standing(*b)))
 	},
 	"services": func(a, b *messages.DeckyStatus) int { return cmp.Compare(missing(b), missing(a)) },
+	"host":     func(a, b *messages.DeckyStatus) int { return cmp.Compare(a.Node, b.Node) },
 	"ip":       func(a, b *messages.DeckyStatus) int { return cmp.Compare(ipKey(a.IP), ipKey(b.IP)) },
 	"mailbox":  func(a, b *messages.DeckyStatus) int { return cmp.Compare(b.Mailbox, a.Mailbox) },
 	"restarts": func(a, b *messages.DeckyStatus) int { return cmp.Compare(b.Restarts, a.Restarts) },

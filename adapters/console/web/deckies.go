@@ -4,6 +4,7 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -20,6 +21,7 @@ type deckiesPage struct {
 	Faults bool       `json:"faults"`
 	State  string     `json:"state,omitempty"`
 	Wide   bool       `json:"wide"`
+	Hosts  bool       `json:"-"` // they are of several hosts
 	Query  url.Values `json:"-"`
 }
 
@@ -45,6 +47,8 @@ func (p *Pages) deckies(r *http.Request, _ Who) (content, error) {
 	if err != nil {
 		return content{}, err
 	}
+	s := siteOf(r.Context())
+	d.Hosts = s.hub() && s.node.HostUUID == ""
 	d.Shares = shares(all)
 	all = narrowed(all, d.Faults, d.State, q.Get("phase"))
 	ordered := sorted(all, d.Sort)
@@ -105,6 +109,9 @@ type column struct {
 func (d deckiesPage) Columns() []column {
 	all := []column{{Name: "Name", Key: "name"}, {Name: "State", Key: "state"}, {Name: "Services", Key: "services"}, {Name: "Last hour"}, {Name: "IP", Key: "ip"},
 		{Name: "Mailbox", Key: "mailbox", Num: true}, {Name: "Restarts", Key: "restarts", Num: true}, {Name: "Changed", Key: "changed", Num: true}, {Name: "Why"}}
+	if d.Hosts {
+		all = slices.Insert(all, 5, column{Name: "Host", Key: "host"})
+	}
 	current := d.Sort
 	if current == "" {
 		current = "name"

@@ -39,6 +39,10 @@ type host struct {
 	approve []string
 	passes  int
 	tapped  []Tapped
+	members []messages.Member // none: it is alone
+	self    string
+	hosts   []Order  // of whole hosts
+	nodes   []string // the hosts that were asked for, "" for this one
 }
 
 func (h *host) lacks() error {
@@ -48,8 +52,24 @@ func (h *host) lacks() error {
 	return nil
 }
 
-func (h *host) Who(context.Context) (Who, error)                { return h.who, h.whoErr }
-func (h *host) Status(context.Context) (messages.Status, error) { return h.status, nil }
+func (h *host) Who(context.Context) (Who, error) { return h.who, h.whoErr }
+func (h *host) Status(ctx context.Context) (messages.Status, error) {
+	h.nodes = append(h.nodes, siteOf(ctx).node.HostUUID)
+	return h.status, nil
+}
+
+func (h *host) Members(context.Context) (all []messages.Member, self string, err error) {
+	if h.members == nil {
+		return nil, "", &Problem{Status: 409, Code: "conflict", Detail: "this host runs alone"}
+	}
+	return h.members, h.self, nil
+}
+
+func (h *host) Host(_ context.Context, o Order) ([]messages.ActionResult, error) {
+	h.hosts = append(h.hosts, o)
+	return []messages.ActionResult{{Name: o.Targets[0], Before: "running", After: "paused", Result: "done"}}, nil
+}
+
 func (h *host) Deckies(_ context.Context, filter string) ([]messages.DeckyStatus, error) {
 	return slices.DeleteFunc(slices.Clone(h.deckies), func(d messages.DeckyStatus) bool { return !strings.Contains(d.Name, filter) }), nil
 }

@@ -213,11 +213,6 @@ func (p *Pages) logs(r *http.Request, _ Who) (content, error) {
 	return content{view: "logs", title: "Log", data: map[string]any{"items": all, "actor": actor}}, nil
 }
 
-func (p *Pages) cluster(r *http.Request, _ Who) (content, error) {
-	st, err := p.cfg.Model.Status(r.Context())
-	return content{view: "cluster", title: "Cluster", nav: "Cluster", data: st}, err
-}
-
 func (p *Pages) help(*http.Request, Who) (content, error) {
 	return content{view: "help", title: "Keys", data: keyTable}, nil
 }

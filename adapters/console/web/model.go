@@ -23,6 +23,7 @@ type Model interface {
 	Audit(ctx context.Context, filter string) ([]messages.AuditEntry, error)
 	Process
 	Controls
+	Cluster
 }
 
 // Process is what is known of the process as a whole.

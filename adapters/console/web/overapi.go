@@ -67,8 +67,33 @@ func (m *overAPI) call(ctx context.Context, method, path string, body any, head 
 	if err != nil {
 		return nil, err
 	}
-	m.api.ServeHTTP(got, r)
+	if broken := serves(m.api, got, r); broken {
+		return nil, &Problem{Status: http.StatusBadGateway, Code: "node_away", Detail: "the answer of the host broke off", Hint: "the page Cluster says how it is"}
+	}
 	return got, got.problem()
+}
+
+// serves has a handler answer, and says whether it gave up halfway: one that passes on what another host says may.
+func serves(h http.Handler, w http.ResponseWriter, r *http.Request) (broken bool) {
+	defer func() {
+		if e := recover(); e != nil {
+			if e != http.ErrAbortHandler { //nolint:errorlint // it is thrown as it is
+				panic(e)
+			}
+			broken = true
+		}
+	}()
+	h.ServeHTTP(w, r)
+	return false
+}
+
+// atNode is where the chosen host answers a path. Who asks, and what concerns the cluster, this host knows.
+func atNode(ctx context.Context, path string) string {
+	node := siteOf(ctx).node.HostUUID
+	if node == "" || strings.HasPrefix(path, "/v1/whoami") || strings.HasPrefix(path, "/v1/cluster/") {
+		return path
+	}
+	return "/v1/nodes/" + url.PathEscape(node) + strings.TrimPrefix(path, "/v1")
 }
 
 func request(ctx context.Context, method, path string, body any, head http.Header) (*http.Request, error) {
@@ -79,7 +104,7 @@ func request(ctx context.Context, method, path string, body any, head http.Heade
 			return nil, fmt.Errorf("encode the request %s: %w", path, err)
 		}
 	}
-	r, err := http.NewRequestWithContext(ctx, method, "http://localhost"+path, bytes.NewReader(raw))
+	r, err := http.NewRequestWithContext(ctx, method, "http://localhost"+atNode(ctx, path), bytes.NewReader(raw))
 	if err != nil {
 		return nil, fmt.Errorf("make the request %s: %w", path, err)
 	}
@@ -135,7 +160,7 @@ func (m *overAPI) Status(ctx context.Context) (messages.Status, error) {
 
 // Deckies lists those that a filter selects. The filter is the API's, so that it is the same in every face.
 func (m *overAPI) Deckies(ctx context.Context, filter string) ([]messages.DeckyStatus, error) {
-	if filter == "" && m.short.Deckies != nil {
+	if filter == "" && m.short.Deckies != nil && siteOf(ctx).node.HostUUID == "" {
 		return m.short.Deckies(ctx)
 	}
 	l, err := ask[list[messages.DeckyStatus]](ctx, m, "/v1/deckies", filtered(filter))
@@ -161,7 +186,7 @@ func (m *overAPI) Inspect(ctx context.Context, id string) (messages.Inspection, 
 
 // Events asks for a page of events.
 func (m *overAPI) Events(ctx context.Context, q EventQuery) (EventPage, error) {
-	if m.short.Events != nil {
+	if m.short.Events != nil && siteOf(ctx).node.HostUUID == "" {
 		return m.short.Events(q), nil
 	}
 	v := url.Values{}

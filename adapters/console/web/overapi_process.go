@@ -108,7 +108,9 @@ func (m *overAPI) Tap(ctx context.Context, t TapWanted, each func(Tapped) error)
 	if err != nil {
 		return 0, err
 	}
-	m.api.ServeHTTP(lines, r)
+	if serves(m.api, lines, r) {
+		return lines.dropped, &Problem{Status: http.StatusBadGateway, Code: "node_away", Detail: "the connection to the host has ended"}
+	}
 	return lines.dropped, lines.problem()
 }
 

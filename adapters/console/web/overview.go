@@ -53,13 +53,14 @@ func (p *Pages) overview(r *http.Request, _ Who) (content, error) {
 	if err != nil {
 		return content{}, err
 	}
-	d := overviewPage{Attention: attention(st, deckies, actors), Shares: shares(deckies), Total: len(deckies), Parts: st.Components, Status: st}
+	d := overviewPage{Attention: append(p.hostConcerns(siteOf(ctx)), attention(st, deckies, actors)...), Shares: shares(deckies), Total: len(deckies), Parts: st.Components, Status: st}
 	if n := len(d.Attention); n > 2*most {
 		d.Attention, d.More = d.Attention[:2*most], n-2*most
 	}
 	d.Bar = shareBar(d.Shares, p.cfg.Escape)
-	p.remember(ctx, st, deckies, actors)
-	d.Figures = p.figures(st, actors, perBucket(events.Items, now, pastShown, 60))
+	past := p.past.of(siteOf(ctx).node.HostUUID)
+	p.remember(ctx, past, st, deckies, actors)
+	d.Figures = figures(past, st, actors, perBucket(events.Items, now, pastShown, 60))
 	d.Latest = newest(events.Items, 8)
 	return content{view: "overview", title: "Overview", nav: "Overview", data: d}, nil
 }
@@ -77,9 +78,11 @@ func newest(events []messages.Event, n int) []messages.Event {
 }
 
 // remember adds to the curves, at most every few seconds.
-func (p *Pages) remember(ctx context.Context, st messages.Status, deckies []messages.DeckyStatus, actors []messages.ActorStatus) {
+//
+//nolint:revive // what a sample is made of
+func (p *Pages) remember(ctx context.Context, past *past, st messages.Status, deckies []messages.DeckyStatus, actors []messages.ActorStatus) {
 	now := p.cfg.Now()
-	if !p.past.due(now) {
+	if !past.due(now) {
 		return
 	}
 	s := sample{at: now}
@@ -97,19 +100,19 @@ func (p *Pages) remember(ctx context.Context, st messages.Status, deckies []mess
 	if rt, err := p.cfg.Model.Runtime(ctx); err == nil {
 		s.numbers[curveMemory] = float64(rt.RSSBytes)
 	}
-	p.past.add(s)
+	past.add(s)
 }
 
-func (p *Pages) figures(st messages.Status, actors []messages.ActorStatus, events []float64) []figure {
+func figures(past *past, st messages.Status, actors []messages.ActorStatus, events []float64) []figure {
 	last := func(i int) float64 {
-		all := p.past.curve(i)
+		all := past.curve(i)
 		if len(all) == 0 {
 			return 0
 		}
 		return all[len(all)-1]
 	}
 	curve := func(name, value, note string, i int) figure {
-		all := p.past.curve(i)
+		all := past.curve(i)
 		return figure{name, value, note, spark(all, name+" while somebody looked, at most 15 minutes"), all}
 	}
 	total := 0.0

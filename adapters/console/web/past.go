@@ -57,3 +57,25 @@ func (p *past) curve(i int) []float64 {
 	}
 	return out
 }
+
+// pasts are those of this host and of the others that somebody looked at.
+type pasts struct {
+	mu  sync.Mutex
+	all map[string]*past
+}
+
+// maxPasts bounds the hosts whose curves are kept. Chosen: some MiB at most.
+const maxPasts = 256
+
+// of is the past of a host; "" is this one.
+func (p *pasts) of(host string) *past {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.all == nil || len(p.all) >= maxPasts && p.all[host] == nil {
+		p.all = map[string]*past{}
+	}
+	if p.all[host] == nil {
+		p.all[host] = &past{}
+	}
+	return p.all[host]
+}

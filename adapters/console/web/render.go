@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -88,7 +89,10 @@ type frame struct {
 	Query   url.Values
 	Path    string
 	Token   string
-	Version string // of the static files
+	Version string            // of the static files
+	Nodes   []messages.Member // that can be chosen; none on a host that is no hub
+	Chosen  messages.Member   // the host the page is about; zero: none was chosen
+	API     string            // where the API of that host is
 	Now     time.Time
 	Data    any
 }
@@ -112,6 +116,13 @@ func (p *Pages) frame(r *http.Request, who Who, c content) frame {
 		}
 	}
 	f.Tabs = tabs(c.nav, f.Status)
+	f.API = atNode(r.Context(), "/v1/")
+	if s := siteOf(r.Context()); s.hub() {
+		f.Nodes, f.Chosen = s.members, s.node
+	}
+	if n := len(f.Nodes); n > 1 {
+		clusterTab(f.Tabs, f.Nodes)
+	}
 	return f
 }
 
@@ -134,6 +145,16 @@ func tabs(here string, st messages.Status) []tab {
 		all[i].Here = all[i].Name == here
 	}
 	return all
+}
+
+// clusterTab counts the hosts, and says that one of them is silent.
+func clusterTab(all []tab, members []messages.Member) {
+	for i := range all {
+		if all[i].Path == "/cluster" {
+			all[i].Count = itoa(int64(len(members)))
+			all[i].Bad = slices.ContainsFunc(members, func(m messages.Member) bool { return m.Status == messages.MemberStale })
+		}
+	}
 }
 
 func (p *Pages) write(w http.ResponseWriter, r *http.Request, who Who, c content) {

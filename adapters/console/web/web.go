@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"github.com/decnet/decnet-fleetd/messages"
 )
 
 // Config is what the pages need. Model and Now are required.
@@ -20,6 +22,8 @@ type Config struct {
 	Escape func(string) string // makes text from outside safe to look at, on one line; nil leaves what cannot be printed out
 	Node   string              // host id, for the header
 	Log    zerolog.Logger
+	// Concerns are what somebody should know of a host of the cluster, the worst first; nil: nothing is said.
+	Concerns func(m messages.Member, now time.Time) []string
 }
 
 // Pages serves the console. Whoever mounts it has checked Host and Origin.
@@ -28,7 +32,7 @@ type Pages struct {
 	mux    *http.ServeMux
 	views  *views
 	tokens tokens
-	past   *past
+	past   pasts
 }
 
 // policy lets a page load its own style, scripts and stream, and nothing of anybody else's. There is no inline style or
@@ -44,7 +48,7 @@ func New(cfg Config) (*Pages, error) {
 	if cfg.Escape == nil {
 		cfg.Escape = printable
 	}
-	p := &Pages{cfg: cfg, past: &past{}}
+	p := &Pages{cfg: cfg}
 	if _, err := rand.Read(p.tokens.key[:]); err != nil {
 		return nil, err
 	}
@@ -81,6 +85,7 @@ func (p *Pages) routes() *http.ServeMux {
 	mux.Handle("GET /static/{version}/{file}", http.HandlerFunc(p.static))
 	mux.Handle("POST /act", p.order(p.act))
 	mux.Handle("POST /taps", http.HandlerFunc(p.tap))
+	mux.Handle("POST /node", http.HandlerFunc(p.chooseNode))
 	mux.Handle("/", p.page(p.lost))
 	return mux
 }
@@ -94,6 +99,9 @@ func (p *Pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("Cache-Control", "no-store")
+	if !strings.HasPrefix(r.URL.Path, "/static/") {
+		r = p.placed(r)
+	}
 	p.mux.ServeHTTP(w, r)
 }
 

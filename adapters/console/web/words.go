@@ -23,6 +23,7 @@ func functions(escape func(string) string, now func() time.Time) template.FuncMa
 		"at": with, "class": class, "rows": func() template.HTML { return rowsHere }, "id": deckyPath, "pid": actorPath, "order": orderPath, "join": strings.Join, "rate": rate, "lower": strings.ToLower,
 		"list": func(items ...string) []string { return items }, "dict": dict, "title": title, "lines": escapeLines(escape),
 		"add": func(a, b int) int { return a + b }, "has": slices.Contains[[]string],
+		"until": func(m messages.Moment) string { return until(m, now()) }, "skew": clockSkew,
 	}
 }
 
@@ -97,6 +98,29 @@ func since(m messages.Moment, now time.Time) string {
 		return "–"
 	}
 	return span(now.Sub(m.Time).Seconds())
+}
+
+// until is how long it takes to a moment; "–" for none.
+func until(m messages.Moment, now time.Time) string {
+	switch left := m.Sub(now); {
+	case m.IsZero():
+		return "–"
+	case left <= 0:
+		return "expired"
+	default:
+		return "in " + span(left.Seconds())
+	}
+}
+
+// clockSkew is how far a clock is ahead.
+func clockSkew(seconds float64) string {
+	switch {
+	case seconds == 0:
+		return "–"
+	case seconds > 0:
+		return "+" + span(seconds)
+	}
+	return "−" + span(seconds)
 }
 
 // span is a duration of seconds in at most two units.

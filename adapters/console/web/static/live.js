@@ -90,7 +90,7 @@ function soon() {
 }
 
 function follow(seq) {
-  const source = new EventSource("/v1/stream?since=" + encodeURIComponent(seq));
+  const source = new EventSource((document.body.dataset.api || "/v1/") + "stream?since=" + encodeURIComponent(seq));
   let last = seq;
   source.onopen = () => { const back = !up; up = true; say(); if (back) soon(); };
   source.onmessage = (e) => { last = e.lastEventId || last; soon(); };
@@ -107,3 +107,6 @@ if (pill && !still) {
   setInterval(look, pulse);
   document.addEventListener("visibilitychange", () => { if (!document.hidden) look(); });
 }
+
+// Another host is shown as soon as it is chosen; without a script there is a button.
+document.getElementById("nodes")?.addEventListener("change", (e) => e.target.form.requestSubmit());

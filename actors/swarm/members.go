@@ -1,0 +1,299 @@
+package swarm
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"slices"
+	"time"
+
+	"github.com/decnet/decnet-fleetd/actors/supervise"
+	"github.com/decnet/decnet-fleetd/messages"
+)
+
+const (
+	// lookEvery is how often silence is judged. Chosen: a twelfth of the shortest.
+	lookEvery = 250 * time.Millisecond
+	// readEvery is how often all rows are read, for what others wrote. Source: 50,000 rows take a quarter of a second.
+	readEvery = time.Minute
+	// sayEvery is how often the health of each host is published although it has not changed: what was said while a bus
+	// was away is lost. Source: the pace of heartbeats.
+	sayEvery = 30 * time.Second
+)
+
+// MembersConfig is what the members need. All fields are required.
+type MembersConfig struct {
+	// Peers lists the enrolled hosts as the fabric sees them; nil while it does not stand. It does not block.
+	Peers     func() []messages.Peer
+	Rows      MirrorReader
+	Publisher Teller // gets PublishNow
+	View      Teller // gets EventHappened
+	Self      messages.Member
+	Instance  string
+	// Audit puts on record that rows of a host were refused. It must not block.
+	Audit func(host, name string, refused []messages.ShipRefusal)
+	// Own counts the deckies of the hub's own host and says whether it is well. It asks nobody.
+	Own func() (deckies int, health string, paused bool)
+}
+
+// Members is the hub's actor that knows its workers: who is alive, and what their rows say.
+type Members struct {
+	cfg     MembersConfig
+	began   time.Time
+	all     map[string]*member
+	roster  *roster
+	reading bool
+	saidAt  time.Time
+}
+
+// member is one host.
+type member struct {
+	peer     messages.Peer
+	enrolled bool
+	heardAt  time.Time // by our clock, when the last contact was seen to move
+	contact  time.Time // as the fabric says
+	left     bool
+	status   messages.MemberStatus
+	since    messages.Moment
+	why      string
+	beat     messages.Beat
+	skew     float64
+	refused  int64
+	audited  time.Time
+	unsaid   []messages.ShipRefusal
+}
+
+// NewMembers returns the actor; give it to a supervise.Spec.
+func NewMembers(cfg MembersConfig) *Members {
+	return &Members{cfg: cfg, all: map[string]*member{}, roster: newRoster()}
+}
+
+// Beaten is a worker's sign of life.
+type Beaten struct {
+	HostUUID string
+	Beat     messages.Beat
+}
+
+// GetRows asks the members for the rows of all workers; the answer is a []messages.DeckyStatus by name.
+type GetRows struct{}
+
+// GetCounts asks the members for numbers; the answer is a Counts.
+type GetCounts struct{}
+
+// Counts are the numbers of a status.
+type Counts struct {
+	States  map[string]int
+	Members map[messages.MemberStatus]int
+}
+
+type tableRead struct {
+	read messages.MirrorRead
+	err  error
+}
+
+// Receive handles one message.
+func (m *Members) Receive(c *supervise.Ctx, msg any) {
+	switch x := msg.(type) {
+	case supervise.Started:
+		m.began = c.Now()
+		m.read(c)
+		m.look(c)
+	case supervise.Stopping:
+	case messages.Tick:
+		if x.Name == "read" {
+			m.read(c)
+			return
+		}
+		m.look(c)
+	case messages.PeerEvent:
+		m.peer(c, x)
+	case Beaten:
+		m.beaten(c, x)
+	case Mirrored:
+		m.mirrored(c, x)
+	case tableRead:
+		m.tableRead(c, x)
+	default:
+		m.asked(c, msg)
+	}
+}
+
+func (m *Members) asked(c *supervise.Ctx, msg any) {
+	switch msg.(type) {
+	case messages.GetMembers:
+		c.Respond(m.list(c.Now()))
+	case GetRows:
+		c.Respond(m.roster.deckies(m.nodeOf))
+	case GetCounts:
+		n := Counts{States: map[string]int{}, Members: map[messages.MemberStatus]int{}}
+		m.roster.states(n.States)
+		for _, x := range m.all {
+			n.Members[x.status]++
+		}
+		c.Respond(n)
+	}
+}
+
+func (m *Members) of(host string) *member {
+	x := m.all[host]
+	if x == nil {
+		x = &member{peer: messages.Peer{Pin: messages.Pin{HostUUID: host}}}
+		m.all[host] = x
+	}
+	return x
+}
+
+func (m *Members) peer(c *supervise.Ctx, e messages.PeerEvent) {
+	x := m.of(e.HostUUID)
+	x.peer, x.left, x.why = e.Peer, !e.Up && e.Graceful, ""
+	if !e.Up {
+		x.why = e.Why
+	} else {
+		x.heardAt = c.Now()
+	}
+	m.judge(c, e.HostUUID, x)
+}
+
+func (m *Members) beaten(c *supervise.Ctx, b Beaten) {
+	x := m.of(b.HostUUID)
+	x.beat, x.heardAt = b.Beat, c.Now()
+	if !b.Beat.At.IsZero() {
+		x.skew = b.Beat.At.Sub(c.Now()).Seconds()
+	}
+}
+
+// look judges everybody, and tells what is due.
+func (m *Members) look(c *supervise.Ctx) {
+	c.After(lookEvery, messages.Tick{Name: "look"})
+	if peers := m.cfg.Peers(); peers != nil {
+		enrolled := map[string]bool{}
+		for _, p := range peers {
+			enrolled[p.HostUUID] = true
+			x := m.of(p.HostUUID)
+			x.peer, x.enrolled = p, true
+			if !p.LastContact.Equal(x.contact) {
+				x.contact, x.heardAt = p.LastContact.Time, c.Now()
+			}
+		}
+		for _, host := range m.roster.hosts() {
+			m.of(host) // rows of a host that is enrolled no longer
+		}
+		for host, x := range m.all {
+			if x.enrolled = enrolled[host]; !x.enrolled && len(m.roster.rows[host]) == 0 {
+				delete(m.all, host)
+				continue
+			}
+			m.judge(c, host, x)
+		}
+	}
+	if again := c.Now().Sub(m.saidAt) >= sayEvery; again {
+		m.saidAt = c.Now()
+		for host, x := range m.all {
+			m.publish(host, x, x.status)
+		}
+	}
+}
+
+// judge says how a host is doing, and tells when that changes.
+func (m *Members) judge(c *supervise.Ctx, host string, x *member) {
+	was := x.status
+	x.status = judge(signs{enrolled: x.enrolled || x.peer.Connected, heard: !x.heardAt.IsZero(), left: x.left, silent: c.Now().Sub(x.heardAt)})
+	if was == x.status {
+		return
+	}
+	x.since = messages.Moment{Time: c.Now()}
+	if !newsworthy(was, x.status) {
+		return
+	}
+	name := nameOf(host, x)
+	c.Log().Info().Str("member", name).Str("host", host).Str("from", string(was)).Str("to", string(x.status)).Str("reason", x.why).Msg("member changed")
+	m.cfg.View.Tell(messages.EventHappened{Event: messages.Event{At: x.since, Type: "member", Target: name, From: string(was), To: wordOf(was, x.status), Cause: x.why, Node: name}})
+	m.publish(host, x, was)
+}
+
+func (m *Members) publish(host string, x *member, was messages.MemberStatus) {
+	if x.status == "" {
+		return
+	}
+	payload, err := json.Marshal(messages.MemberHealth{HostUUID: host, Name: nameOf(host, x), Status: x.status, Previous: was, Since: x.since,
+		LastContact: x.peer.LastContact, Deckies: len(m.roster.rows[host]), Why: x.why, Source: "fleet", By: m.cfg.Instance})
+	if err == nil {
+		m.cfg.Publisher.Tell(messages.PublishNow{Topic: messages.MemberTopic(host), Type: messages.HealthType, Payload: payload})
+	}
+}
+
+func nameOf(host string, x *member) string { return cmp.Or(x.peer.Name, host) }
+
+// nodeOf is the name of a host, and whether what is known of it may be old.
+func (m *Members) nodeOf(host string) (string, bool) {
+	x := m.all[host]
+	if x == nil {
+		return host, true
+	}
+	return nameOf(host, x), old(x.status)
+}
+
+func (m *Members) mirrored(c *supervise.Ctx, x Mirrored) {
+	m.roster.told(x)
+	if len(x.Refused) == 0 {
+		return
+	}
+	h := m.of(x.HostUUID)
+	h.refused += int64(len(x.Refused))
+	h.unsaid = append(h.unsaid, x.Refused[:min(len(x.Refused), 16)]...)
+	if now := c.Now(); now.Sub(h.audited) >= auditEvery {
+		m.cfg.Audit(x.HostUUID, nameOf(x.HostUUID, h), h.unsaid)
+		h.audited, h.unsaid = now, nil
+	}
+	h.unsaid = h.unsaid[:min(len(h.unsaid), 64)]
+}
+
+// auditEvery keeps one host from filling the audit with what it may not say. Chosen: an audit is read by people.
+const auditEvery = 10 * time.Second
+
+// read reads all rows; one at a time.
+func (m *Members) read(c *supervise.Ctx) {
+	if m.reading {
+		return
+	}
+	m.reading = true
+	m.roster.reading()
+	rows := m.cfg.Rows
+	c.Go("read rows", func(ctx context.Context) {
+		limited, cancel := context.WithTimeout(ctx, mirrorDeadline)
+		defer cancel()
+		var r tableRead
+		r.read, r.err = rows.MirrorRead(limited)
+		c.After(0, r)
+	})
+}
+
+func (m *Members) tableRead(c *supervise.Ctx, x tableRead) {
+	m.reading = false
+	if x.err != nil {
+		c.Log().Warn().Err(x.err).Msg("rows of workers cannot be read: the lists show what was told")
+		m.roster.during = nil
+		c.After(retryMax, messages.Tick{Name: "read"})
+		return
+	}
+	m.roster.read(x.read.Rows)
+	c.After(readEvery, messages.Tick{Name: "read"})
+}
+
+// list is everybody, the hub among them, by name.
+func (m *Members) list(now time.Time) []messages.Member {
+	self := m.cfg.Self
+	self.Deckies, self.Health, self.Paused = m.cfg.Own()
+	self.Status, self.LastContact = messages.MemberUp, messages.Moment{Time: now}
+	out := []messages.Member{self}
+	for host, x := range m.all {
+		p := x.peer
+		out = append(out, messages.Member{HostUUID: host, Name: nameOf(host, x), Role: "worker", Status: cmp.Or(x.status, messages.MemberNever), Since: x.since, LastContact: p.LastContact,
+			Address: p.Remote, Deckies: len(m.roster.rows[host]), Lag: x.beat.Pending, Version: p.Version, Skewed: p.Version != "" && p.Version != self.Version,
+			Wire: p.Wire, CertExpires: p.CertExpires, SkewSeconds: x.skew, Health: x.beat.Health, Paused: x.beat.Paused, Dropped: p.Dropped, Refused: x.refused, Why: x.why})
+	}
+	slices.SortFunc(out, func(a, b messages.Member) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.HostUUID, b.HostUUID))
+	})
+	return out
+}
