@@ -103,10 +103,13 @@ soak: build ## D=1h of kills on 60 real containers, then every transition is ask
 	$(call say,soak for $(D))
 	@$(measured); bin/soak -duration $(D) $(if $(SEED),-seed $(SEED)) $(ARGS)
 
+# Its services are its own, and it begins by ending what an earlier run left that was killed itself.
 .PHONY: kills
 kills: build ## KILLS=300 kill -9 in a row at random moments, on each database; summaries in bench/results
 	$(call say,$(or $(KILLS),300) kill -9 in a row)
-	@trap '[ -n "$${KEEP_SERVICES:-}" ] || integration/services.sh down' EXIT; \
+	@export IT_DIR=$${IT_DIR:-$${TMPDIR:-/tmp}/decnet-fleetd-kills}; \
+	trap '[ -n "$${KEEP_SERVICES:-}" ] || integration/services.sh down' EXIT; \
+	[ -n "$${KEEP_SERVICES:-}" ] || integration/services.sh down; \
 	integration/services.sh up postgres mariadb; \
 	IT_KILLS=$(or $(KILLS),300) IT_RESULTS=$(CURDIR)/bench/results go test -count=1 -timeout 2h -parallel 3 -v -run KilledInARow ./integration/ | integration/brief.sh
 
