@@ -184,7 +184,7 @@ up() {
 stragglers() {
   local p m
   for p in /proc/[0-9]*; do
-    if alive "${p#/proc/}" "--bus-socket $DIR/"; then kill -KILL "${p#/proc/}" 2>/dev/null || true; fi
+    if alive "${p#/proc/}" "--bus-socket $DIR/" 2>/dev/null; then kill -KILL "${p#/proc/}" 2>/dev/null || true; fi
   done
   awk -v d="$DIR/t" 'index($2, d) == 1 { print $2 }' /proc/self/mounts | sort -r | while read -r m; do umount -l "$m" || true; done
 }
