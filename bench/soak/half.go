@@ -99,7 +99,8 @@ func (h *half) live(ctx context.Context, deckies []stage.Decky) (report.Soak, er
 	fmt.Fprintf(os.Stderr, "soak: %s: no more kills; waiting for rest\n", h.name)
 	unrest := rest(ctx, h.host, deckies)
 	last, err := h.look(time.Since(began)) //nolint:contextcheck // a short question with a deadline of its own
-	r.Samples = append(samples, last)
+	samples = append(samples, last)
+	r.Samples = samples
 	var failure error
 	if r.Operations, r.Failed, failure = h.world.did(); failure != nil {
 		r.Notes = append(r.Notes, "the last operation that failed: "+failure.Error())

@@ -43,16 +43,16 @@ func (s *simulated) create(ctx context.Context, h *stage.Host, deckies []stage.D
 		}
 	}
 	s.socket = h.Path("sim.sock")
-	if err := s.listen(); err != nil {
+	if err := s.listen(ctx); err != nil {
 		return err
 	}
 	h.Engine, err = stage.Connect(ctx, "unix://"+s.socket)
 	return err
 }
 
-// listen makes the engine reachable.
-func (s *simulated) listen() error {
-	ctx, cancel := context.WithCancel(context.Background())
+// listen makes the engine reachable until leave, also beyond the end of ctx.
+func (s *simulated) listen(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	ended := make(chan error, 1)
 	go func() { ended <- s.engine.Serve(ctx, s.socket) }()
 	s.mu.Lock()
@@ -173,5 +173,5 @@ func (s *simulated) away(ctx context.Context) error {
 		return err
 	}
 	pause(ctx, time.Duration(rand.IntN(10))*time.Second) //nolint:gosec // any number will do
-	return s.listen()
+	return s.listen(ctx)
 }
