@@ -76,13 +76,14 @@ lint: toolchain ## golangci-lint, pinned
 	done; \
 	exec go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v$(LINT_VERSION) run ./...
 
+# What is minimised meanwhile would take all of the time: a minute for each new input is Go's default.
 .PHONY: fuzz
 fuzz: toolchain ## Fuzz every target for FUZZTIME (60s)
 	$(call say,fuzz every target for $(FUZZTIME))
 	@{ grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . || true; } | while IFS=: read -r file target; do \
 	  target=$${target#func }; \
 	  echo "-- $${file%/*} $$target"; \
-	  go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$${file%/*}" | grep -v '^fuzz: elapsed' ; \
+	  go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x "$${file%/*}" | grep -v '^fuzz: elapsed' ; \
 	done
 
 # What measures has an engine of its own, so that neither tests nor their `services.sh down` get in its way.
@@ -102,10 +103,13 @@ soak: build ## D=1h of kills on 60 real containers, then every transition is ask
 	$(call say,soak for $(D))
 	@$(measured); bin/soak -duration $(D) $(if $(SEED),-seed $(SEED)) $(ARGS)
 
+# Its services are its own, and it begins by ending what an earlier run left that was killed itself.
 .PHONY: kills
 kills: build ## KILLS=300 kill -9 in a row at random moments, on each database; summaries in bench/results
 	$(call say,$(or $(KILLS),300) kill -9 in a row)
-	@trap '[ -n "$${KEEP_SERVICES:-}" ] || integration/services.sh down' EXIT; \
+	@export IT_DIR=$${IT_DIR:-$${TMPDIR:-/tmp}/decnet-fleetd-kills}; \
+	trap '[ -n "$${KEEP_SERVICES:-}" ] || integration/services.sh down' EXIT; \
+	[ -n "$${KEEP_SERVICES:-}" ] || integration/services.sh down; \
 	integration/services.sh up postgres mariadb; \
 	IT_KILLS=$(or $(KILLS),300) IT_RESULTS=$(CURDIR)/bench/results go test -count=1 -timeout 2h -parallel 3 -v -run KilledInARow ./integration/ | integration/brief.sh
 

@@ -36,8 +36,8 @@ func TestMoreEventsThanAnEngineRemembersEndInTheTruth(t *testing.T) {
 	t.Parallel()
 	s, sim := running(t, &onSQLite, "d1", "d2")
 	for range 3 {
-		must(t, sim.Kill("d1-ssh")) // the oldest: pushed out of the memory by what follows
 		sim.CutStreams()
+		must(t, sim.Kill("d1-ssh")) // nobody hears it, and what follows pushes it out of the memory
 		for range 400 {
 			must(t, sim.Flip("d2-ssh"))
 		}
@@ -131,8 +131,9 @@ func TestAHundredSignalsAreOneReloadAndOneEnd(t *testing.T) {
 	must(t, sim.Kill("d1-ssh"))
 	s.reaches("d1", "failed", soon)
 	must(t, sim.Start("d1-ssh"))
-	for range 100 {
+	for range 100 { // longer than it takes to hear the first one
 		s.daemon.signal(t, syscall.SIGTERM)
+		time.Sleep(time.Millisecond)
 	}
 	if code := s.daemon.exit(t, soon); code != 0 {
 		t.Errorf("exit code %d\n%s", code, s.daemon.tail())
@@ -191,7 +192,7 @@ func TestWithoutDescriptorsNothingIsTornDown(t *testing.T) {
 	defer func() { stop() }()
 	must(t, sim.Kill("d1-ssh"))
 	eventually(t, soon, func() error {
-		return unless(strings.Contains(s.log(), "too many open files"), "it can open files still\n%s", s.daemon.tail())
+		return unless(strings.Contains(s.log(), "no file descriptor left to connect with"), "it can open files still\n%s", s.daemon.tail())
 	})
 	throughout(t, 7*time.Second, func() error {
 		return errors.Join(s.db.state(t, "d1", "running"), s.db.state(t, "d2", "running"), unless(s.daemon.alive(), "the daemon ended"))
@@ -209,4 +210,39 @@ func limit(t *testing.T, p *process, n uint64) {
 	if code != 0 {
 		t.Fatalf("prlimit: %s", out)
 	}
+}
+
+// TestAContainerThatCouldBeOfTwoDeckiesIsRefused: a-b-c without labels is service b-c of a, or service c of a-b. Both rows keep their
+// state until it is gone, and it is said.
+func TestAContainerThatCouldBeOfTwoDeckiesIsRefused(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, &engine{host: "unix:///nonexistent/docker.sock"}, declare("a", "b-c"), declare("a-b", "c"))
+	sim := s.simulated(t, nil)
+	for name, labels := range map[string]map[string]string{
+		"one": {"decnet.fleet.decky": "a", "decnet.fleet.service_name": "b-c"},
+		"two": {"decnet.fleet.decky": "a-b", "decnet.fleet.service_name": "c"},
+	} {
+		_, err := sim.Create(dockersim.Spec{Name: name, State: "running", Labels: labels})
+		must(t, err)
+	}
+	s.start()
+	s.reaches("a", "running", soon)
+	s.reaches("a-b", "running", soon)
+	_, err := sim.Create(dockersim.Spec{Name: "a-b-c"})
+	must(t, err)
+	must(t, sim.Start("a-b-c"))
+	for _, name := range []string{"a", "a-b"} {
+		eventually(t, prompt, func() error {
+			out, _ := s.command("inspect", name)
+			return unless(strings.Contains(out, "another decky"), "nothing is said of it: %s", out)
+		})
+	}
+	must(t, sim.Kill("one"))
+	must(t, sim.Kill("two"))
+	s.quiet("a", calm)
+	s.quiet("a-b", calm)
+	must(t, sim.Remove("a-b-c", true))
+	s.reaches("a", "failed", prompt)
+	s.reaches("a-b", "failed", prompt)
+	s.consistent("a", "a-b")
 }

@@ -3,7 +3,7 @@
 # down again without touching anything this script did not start.
 #
 #   services.sh up [docker] [systemd] [postgres] [mariadb]   start what does not run yet (default: all of them), print the env lines
-#   services.sh down                               stop what was started, remove its data
+#   services.sh down                               stop what was started, and what a killed test run left; remove its data
 #   services.sh env                                print the env lines of what runs
 #   services.sh tools                              install the C compiler that Go's race detector needs, systemd-analyze and tmux
 #   services.sh halt|kill NAME                     for the tests: end postgres or mariadb (kill: as kill -9 does, docker too), keep its data
@@ -180,8 +180,18 @@ up() {
   cat "$DIR/env"
 }
 
+# stragglers ends what a test run that was killed could not: daemons and buses of its stages, and its mounts.
+stragglers() {
+  local p m
+  for p in /proc/[0-9]*; do
+    if alive "${p#/proc/}" "--bus-socket $DIR/" 2>/dev/null; then kill -KILL "${p#/proc/}" 2>/dev/null || true; fi
+  done
+  awk -v d="$DIR/t" 'index($2, d) == 1 { print $2 }' /proc/self/mounts | sort -r | while read -r m; do umount -l "$m" || true; done
+}
+
 down() {
   local s
+  stragglers
   for s in "${ALL[@]}"; do stop_"$s"; done
   rm -rf "$DIR" "$DIR.lock"
   say "all down, $DIR removed"

@@ -64,7 +64,7 @@ func FuzzBodies(f *testing.F) {
 		}
 		defer s.leave()
 		defer s.taps.endAll()
-		defer s.Close() //nolint:errcheck // a socket of the test
+		defer s.Close()                                                                               //nolint:errcheck // a socket of the test
 		ctx := context.WithValue(t.Context(), peerKey{}, peer{known: true, uid: uint32(os.Getuid())}) //nolint:gosec // 32 bits
 		r := httptest.NewRequestWithContext(ctx, http.MethodPost, "http://localhost"+bodied[int(path)%len(bodied)], bytes.NewReader(body))
 		if asJSON {

@@ -230,3 +230,35 @@ func TestTCPAndTLSAreReached(t *testing.T) {
 	_, b := watch(t, Config{Host: "tcp://" + secure.Listener.Addr().String(), CertPath: dir})
 	eventually(t, "the fleet over TLS", func() bool { return b.state("decky-01") == "running" })
 }
+
+// TestEventsThatLieCostALookAndChangeNothing: the stream begins with events out of order, twice, of the future, of the past, and of
+// containers that nobody has. What is told of the fleet is what a list says.
+func TestEventsThatLieCostALookAndChangeNothing(t *testing.T) {
+	sim, socket := simulate(t, 2)
+	r, a := watch(t, Config{Host: socket})
+	eventually(t, "the fleet", func() bool { return a.state("decky-01-ssh") == "running" })
+	ssh, http := a.truth["decky-01-ssh"].ID, a.truth["decky-01-http"].ID
+	lies := said("start", ssh) + said("die", ssh) + said("die", ssh) + said("destroy", http) + said("create", http) + said("pause", http) +
+		strings.ReplaceAll(said("die", http), "1795488534", "9795488534") + strings.ReplaceAll(said("die", ssh), "1795488534", "1") +
+		said("die", strings.Repeat("f", 64))
+	told, looks := len(a.heard()), sim.Stats().Looks
+	sim.SetFaults(dockersim.Faults{EventBody: lies})
+	sim.CutStreams()
+	eventually(t, "the lies are read", func() bool { return r.Stats().Events >= 9 })
+	eventually(t, "a look", func() bool { return sim.Stats().Looks > looks })
+	sim.SetFaults(dockersim.Faults{})
+	if err := sim.Kill("decky-02-ssh"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "a true event", func() bool { return a.state("decky-02-ssh") == "exited" })
+	for _, read := range after[messages.RuntimeRead](a, told) {
+		for _, c := range read.Containers {
+			if c.Name != "decky-02-ssh" && c.State != "running" {
+				t.Errorf("%s was told as %s", c.Name, c.State)
+			}
+		}
+	}
+	if ssh != a.truth["decky-01-ssh"].ID || a.state("decky-01-http") != "running" || a.truth[strings.Repeat("f", 64)].ID != "" {
+		t.Errorf("%+v", a.truth)
+	}
+}

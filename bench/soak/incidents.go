@@ -6,9 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"os"
-	"os/exec"
 	"sync"
 	"time"
 
@@ -24,26 +22,32 @@ type incident struct {
 	do           func(context.Context) error
 }
 
+// wholeIncidents is how long a run must be for the times below. A shorter one has everything in the same order, but sooner and
+// shorter, so that nothing is left out.
+const wholeIncidents = 30 * time.Minute
+
 // incidents are what befalls the host. The times are those of an hour: the bus is away 10 minutes of it in three parts, the
 // database is locked for 30 s, and none falls together with another all the time.
-func (s *soak) incidents() []incident {
-	return []incident{
-		{"engine kill -9", 2 * time.Minute, 5 * time.Minute, s.engineDies},
-		{"own kill -9", 5*time.Minute + 30*time.Second, 10 * time.Minute, s.daemonDies},
-		{"bus away 200 s", 7 * time.Minute, 20 * time.Minute, s.busAway},
-		{"database locked 30 s", 12 * time.Minute, time.Hour, s.databaseLocked},
-		{"clock jumps", 3*time.Minute + 20*time.Second, 6 * time.Minute, s.clockJumps},
-	}
+func (h *half) incidents() []incident {
+	return append(h.world.incidents(),
+		incident{"own kill -9", 5*time.Minute + 30*time.Second, 10 * time.Minute, h.daemonDies},
+		incident{"bus away", 7 * time.Minute, 20 * time.Minute, h.busAway},
+		incident{"database locked", 12 * time.Minute, time.Hour, h.databaseLocked},
+		incident{"clock jumps", 3*time.Minute + 20*time.Second, 6 * time.Minute, h.clockJumps},
+	)
 }
 
+// paced is a time of the incidents in this run.
+func (h *half) paced(d time.Duration) time.Duration { return time.Duration(h.pace * float64(d)) }
+
 // befall makes the incidents happen until ctx ends, each in its own rhythm. What was begun is ended.
-func (s *soak) befall(ctx context.Context) (map[string]int, error) {
+func (h *half) befall(ctx context.Context) (map[string]int, error) {
 	var all sync.WaitGroup
 	var mu sync.Mutex
 	happened, failed := map[string]int{}, error(nil)
-	for _, i := range s.incidents() {
+	for _, i := range h.incidents() {
 		all.Go(func() {
-			next := time.NewTimer(i.first)
+			next := time.NewTimer(h.paced(i.first))
 			defer next.Stop()
 			for {
 				select {
@@ -51,7 +55,7 @@ func (s *soak) befall(ctx context.Context) (map[string]int, error) {
 					return
 				case <-next.C:
 				}
-				next.Reset(i.every)
+				next.Reset(h.paced(i.every))
 				err := i.do(ctx)
 				mu.Lock()
 				happened[i.name]++
@@ -66,58 +70,38 @@ func (s *soak) befall(ctx context.Context) (map[string]int, error) {
 	return happened, failed
 }
 
-// engine asks integration/services.sh to do something to our engine.
-func (s *soak) engine(ctx context.Context, verb string) error {
-	out, err := exec.CommandContext(ctx, "integration/services.sh", verb, "docker").CombinedOutput() //nolint:gosec // our own verbs
-	if err != nil {
-		return fmt.Errorf("%s the engine: %w\n%s", verb, err, out)
-	}
-	return nil
-}
-
-// engineDies kills dockerd and starts it again after a while. Without live-restore it ends the containers and its restart
-// policy starts them.
-func (s *soak) engineDies(ctx context.Context) error {
-	ctx = context.WithoutCancel(ctx)
-	if err := s.engine(ctx, "kill"); err != nil {
-		return err
-	}
-	time.Sleep(time.Duration(rand.IntN(10)) * time.Second) //nolint:gosec // any number will do
-	return s.engine(ctx, "resume")
-}
-
 // daemonDies kills the product; its successor comes at once, as systemd would start it.
-func (s *soak) daemonDies(ctx context.Context) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := s.host.Daemon.Kill9(context.WithoutCancel(ctx)); err != nil {
+func (h *half) daemonDies(ctx context.Context) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err := h.host.Daemon.Kill9(context.WithoutCancel(ctx)); err != nil {
 		return err
 	}
-	s.life++
-	return s.serve()
+	h.life++
+	return h.serve()
 }
 
 // serve starts the product with the clock that jumps.
-func (s *soak) serve() error {
-	return s.host.Serve("/usr/bin/env", skew.Env+"="+s.host.Path("clock"))
+func (h *half) serve() error {
+	return h.host.Serve("/usr/bin/env", skew.Env+"="+h.host.Path("clock"))
 }
 
 // busAway kills the bus, and starts it again on the same socket.
-func (s *soak) busAway(ctx context.Context) error {
+func (h *half) busAway(ctx context.Context) error {
 	whole := context.WithoutCancel(ctx)
-	if err := s.host.Bus.Kill9(whole); err != nil {
+	if err := h.host.Bus.Kill9(whole); err != nil {
 		return err
 	}
-	pause(ctx, 200*time.Second)
-	if err := os.Remove(s.host.Path("bus.sock")); err != nil && !errors.Is(err, os.ErrNotExist) {
+	pause(ctx, h.paced(200*time.Second))
+	if err := os.Remove(h.host.Path("bus.sock")); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	return s.host.StartBus(whole, "bus.sock")
+	return h.host.StartBus(whole, "bus.sock")
 }
 
 // databaseLocked writes for 30 s as somebody does who forgot to commit.
-func (s *soak) databaseLocked(ctx context.Context) error {
-	db, err := sql.Open("sqlite", "file:"+s.host.Path("decnet.db")+"?_txlock=immediate&_pragma=busy_timeout(10000)")
+func (h *half) databaseLocked(ctx context.Context) error {
+	db, err := sql.Open("sqlite", "file:"+h.host.Path("decnet.db")+"?_txlock=immediate&_pragma=busy_timeout(10000)")
 	if err != nil {
 		return err
 	}
@@ -126,20 +110,20 @@ func (s *soak) databaseLocked(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("lock the database: %w", err)
 	}
-	pause(ctx, 30*time.Second)
+	pause(ctx, h.paced(30*time.Second))
 	return tx.Rollback()
 }
 
 // clockJumps sets the product's wall clock ten years ahead, ten years back, a night ahead and right again.
-func (s *soak) clockJumps(ctx context.Context) error {
+func (h *half) clockJumps(ctx context.Context) error {
 	const year, night = 365 * 24 * time.Hour, 8 * time.Hour
 	for _, by := range []time.Duration{10 * year, -10 * year, night, -night, 0} {
-		if err := skew.Set(s.host.Path("clock"), by); err != nil {
+		if err := skew.Set(h.host.Path("clock"), by); err != nil {
 			return err
 		}
-		pause(ctx, 12*time.Second)
+		pause(ctx, h.paced(12*time.Second))
 	}
-	return skew.Set(s.host.Path("clock"), 0)
+	return skew.Set(h.host.Path("clock"), 0)
 }
 
 func pause(ctx context.Context, d time.Duration) {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -106,6 +107,13 @@ func (k *killer) do(ctx context.Context, decky, service string, dice int) (strin
 		return "pause", api.ContainerPause(ctx, name)
 	}
 	return "remake", k.engine.Remake(ctx, decky, service, policy)
+}
+
+// did is what was done so far.
+func (k *killer) did() (map[string]int, int, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return maps.Clone(k.done), k.failed, k.last
 }
 
 // calm unpauses what is paused: a rest must be one that lasts.

@@ -1,6 +1,6 @@
-// Command soak lets decnet-fleetd live for an hour with real containers that die all the time, and then asks for every
-// single transition: was it received, once and unchanged, in order, and does the end agree with the containers. It exits
-// with 1 if anything is wrong. The subscriber is a process of its own: `soak subscribe`.
+// Command soak lets two daemons live for an hour, one with real containers that die all the time and one with many more on a
+// simulated engine, and then asks both for every single transition: was it received, once and unchanged, in order, and does the
+// end agree with the containers. It exits with 1 if anything is wrong. The subscriber is a process of its own: `soak subscribe`.
 package main
 
 import (
@@ -40,7 +40,8 @@ func run(ctx context.Context, args []string) error {
 	f.StringVar(&s.binary, "binary", "bin/decnet-fleetd", "the product")
 	f.StringVar(&s.docker, "docker", os.Getenv("IT_DOCKER_HOST"), "engine of our own, as integration/services.sh starts it")
 	f.DurationVar(&s.during, "duration", time.Hour, "how long containers are killed")
-	f.IntVar(&s.size, "deckies", 20, "how many, each with two services and a base container")
+	f.IntVar(&s.size, "deckies", 20, "how many with real containers, each two services and a base")
+	f.IntVar(&s.simulated, "simulated", 1000, "how many on a simulated engine beside them; 0 for none")
 	f.Uint64Var(&s.seed, "seed", rand.Uint64(), "of the choice what is killed when")
 	f.BoolVar(&s.keep, "keep", false, "keep logs, database and record in any case")
 	if err := f.Parse(args); err != nil {

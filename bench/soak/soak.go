@@ -17,109 +17,63 @@ import (
 	"github.com/decnet/decnet-fleetd/integration/skew"
 )
 
-// soak is one endurance run.
+// soak is one endurance run: one host with real containers, and beside it one with many more on a simulated engine.
 type soak struct {
-	binary, docker string
-	during         time.Duration
-	size           int
-	seed           uint64
-	keep           bool
-
-	host *stage.Host
-	mu   sync.Mutex // held while the daemon is none or another
-	life int        // of the daemon, from 1 on
+	binary, docker  string
+	during          time.Duration
+	size, simulated int
+	seed            uint64
+	keep            bool
 }
 
-func (s *soak) run(ctx context.Context, root string) (err error) {
-	jumping, err := os.MkdirTemp("", "soak")
+// run lives through it and writes down how it went.
+func (s *soak) run(ctx context.Context, root string) error {
+	dir, err := os.MkdirTemp("", "soak")
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(jumping) //nolint:errcheck // a temporary directory
-	if err := skew.Build(ctx, root, jumping+"/decnet-fleetd"); err != nil {
+	defer os.RemoveAll(dir) //nolint:errcheck // a temporary directory
+	program := dir + "/decnet-fleetd"
+	if err := skew.Build(ctx, root, program); err != nil {
 		return err
 	}
-	h, err := stage.New(ctx, jumping+"/decnet-fleetd")
-	if err != nil {
-		return err
+	halves := []*half{s.half("real", program, s.size, &real{docker: s.docker, seed: s.seed})}
+	if s.simulated > 0 {
+		halves = append(halves, s.half("simulated", program, s.simulated, &simulated{seed: s.seed}))
 	}
-	s.host, s.life = h, 1
-	defer func() { err = errors.Join(err, h.Close(err != nil || s.keep)) }()
-	deckies := stage.Fleet(1, s.size, services...)
-	if h.Engine, err = stage.Connect(ctx, s.docker); err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, h.Engine.Remove(context.WithoutCancel(ctx))) }()
-	if err := s.setUp(ctx, h, deckies); err != nil {
-		return err
-	}
-	summary, err := s.live(ctx, h, deckies)
-	if err != nil {
-		return err
-	}
-	summary.Commit, summary.Machine = report.Commit(ctx, root), report.ThisMachine()
-	summary.Machine.Docker, _ = h.Engine.Version(ctx) // it is only told
-	return s.conclude(summary, root)
-}
-
-// setUp brings up containers, bus, database with its ledger, subscriber and daemon, and waits until all agree.
-func (s *soak) setUp(ctx context.Context, h *stage.Host, deckies []stage.Decky) error {
-	for _, step := range []func() error{
-		func() error { return h.Engine.Remove(ctx) }, // what an interrupted run left
-		func() error { return h.Engine.Create(ctx, deckies, policy) },
-		func() error { return h.StartBus(ctx, "bus.sock") },
-		func() error { return h.Record(ctx, "bus.sock", record) },
-		func() error { return h.Declare(deckies) },
-		func() error { return h.InitDatabase(ctx) },
-		func() error { return keepLedger(ctx, h.Path("decnet.db")) },
-		func() error { return skew.Set(h.Path("clock"), 0) },
-		s.serve,
-		func() error { return rest(ctx, h, deckies) },
-	} {
-		if err := step(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// live kills for as long as was asked for, waits for rest, and lets the checker judge.
-func (s *soak) live(ctx context.Context, h *stage.Host, deckies []stage.Decky) (report.Soak, error) {
-	r := report.Soak{Date: time.Now().UTC().Truncate(time.Second), Seed: s.seed, Deckies: s.size, Containers: s.size * (1 + len(services))}
-	k := newKiller(h.Engine, deckies, s.seed)
-	h.Engine.ListenOn(ctx)
-	began := time.Now()
-	killing, stop := context.WithTimeout(ctx, s.during)
+	summaries, failed := make([]report.Soak, len(halves)), make([]error, len(halves))
+	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	var under sync.WaitGroup
-	var befell error
-	under.Go(func() { k.run(killing) })
-	under.Go(func() { r.Incidents, befell = s.befall(killing) })
-	samples, err := s.sample(killing, k)
-	stop()
-	under.Wait()
-	r.Seconds, r.Lives = time.Since(began).Seconds(), s.life
-	if err := errors.Join(err, befell, ctx.Err(), k.calm(ctx)); err != nil {
-		return r, err
+	var all sync.WaitGroup
+	for i, h := range halves {
+		all.Go(func() {
+			if summaries[i], failed[i] = h.run(ctx); failed[i] != nil {
+				failed[i] = fmt.Errorf("the half with %s containers: %w", h.name, failed[i])
+				stop() // half a run says nothing
+			}
+		})
 	}
-	fmt.Fprintln(os.Stderr, "soak: no more kills; waiting for rest")
-	unrest := rest(ctx, h, deckies)
-	last, err := s.look(time.Since(began)) //nolint:contextcheck // a short question with a deadline of its own
-	samples = append(samples, last)
-	r.Samples, r.Operations, r.Failed = samples, k.done, k.failed
-	if k.last != nil {
-		r.Notes = append(r.Notes, "the last operation that failed: "+k.last.Error())
+	all.Wait()
+	if err := errors.Join(failed...); err != nil {
+		return err
 	}
-	e, err2 := collect(ctx, h, deckies)
-	if err := errors.Join(err, err2); err != nil {
-		return r, err
+	whole := summaries[0]
+	whole.Seed = s.seed
+	whole.Commit, whole.Machine = report.Commit(ctx, root), report.ThisMachine()
+	whole.Machine.Docker = halves[0].version
+	if len(summaries) > 1 {
+		whole.Simulated = &summaries[1].SoakHalf
 	}
-	judge(&r, e, h, unrest)
-	return r, nil
+	return s.conclude(whole, root)
+}
+
+// half is one of the two hosts.
+func (s *soak) half(name, program string, size int, w world) *half {
+	return &half{name: name, program: program, during: s.during, pace: min(1, s.during.Seconds()/wholeIncidents.Seconds()), size: size, keep: s.keep, world: w}
 }
 
 // judge fills in what the evidence says.
-func judge(r *report.Soak, e history.Evidence, h *stage.Host, unrest error) {
+func judge(r *report.SoakHalf, e history.Evidence, h *stage.Host, unrest error) {
 	c, wrong := history.Check(e)
 	r.Counts, r.Violations = report.SoakCounts(c), wrong
 	if unrest != nil {
@@ -152,17 +106,24 @@ func (s *soak) conclude(r report.Soak, root string) error {
 	if err := report.Document(filepath.Join(root, "bench")); err != nil {
 		return err
 	}
-	c := r.Counts
-	said := []string{fmt.Sprintf("%.0f s, seed %d: %d committed, %d received (%d different, %d repeated), %d lost, %d violations", r.Seconds,
-		r.Seed, c.Committed, c.Received, c.Distinct, c.Duplicates, c.Lost, len(r.Violations)), "written: " + path}
-	for _, v := range r.Violations[:min(20, len(r.Violations))] {
+	said, wrong := []string{fmt.Sprintf("seed %d, written: %s", r.Seed, path), verdict("real", r.SoakHalf)}, r.Violations
+	if r.Simulated != nil {
+		said, wrong = append(said, verdict("simulated", *r.Simulated)), slices.Concat(wrong, r.Simulated.Violations)
+	}
+	for _, v := range wrong[:min(20, len(wrong))] {
 		said = append(said, "violation: "+v)
 	}
 	if _, err := os.Stdout.WriteString(strings.Join(said, "\n") + "\n"); err != nil {
 		return err
 	}
-	if len(r.Violations) > 0 {
+	if len(wrong) > 0 {
 		return errWrong
 	}
 	return nil
+}
+
+func verdict(name string, h report.SoakHalf) string {
+	c := h.Counts
+	return fmt.Sprintf("%s: %.0f s, %d lives: %d committed, %d received (%d different, %d repeated), %d lost, %d violations", name, h.Seconds,
+		h.Lives, c.Committed, c.Received, c.Distinct, c.Duplicates, c.Lost, len(h.Violations))
 }

@@ -138,6 +138,15 @@ func longest(soaks []Soak) Soak {
 func (s Soak) write(b *strings.Builder) {
 	fmt.Fprintf(b, "\n## Endurance\n\n%.0f minutes on %d real containers (%d deckies), commit `%s`, %s, seed %d.\n\n", s.Seconds/60,
 		s.Containers, s.Deckies, s.Commit, s.Date.UTC().Format("2006-01-02 15:04 UTC"), s.Seed)
+	s.SoakHalf.write(b)
+	if s.Simulated != nil {
+		fmt.Fprintf(b, "\nIn the same run another daemon, %.0f minutes on %d simulated containers (%d deckies).\n\n", s.Simulated.Seconds/60,
+			s.Simulated.Containers, s.Simulated.Deckies)
+		s.Simulated.write(b)
+	}
+}
+
+func (s SoakHalf) write(b *strings.Builder) {
 	total := 0
 	for _, n := range s.Operations {
 		total += n

@@ -2,13 +2,20 @@ package report
 
 import "time"
 
-// Soak is the summary of an endurance run.
+// Soak is the summary of an endurance run. The half with real containers stands for itself, so that summaries of the time before
+// there was another can be read.
 type Soak struct {
-	Date       time.Time      `json:"date"`
-	Commit     string         `json:"commit"`
-	Machine    Machine        `json:"machine"`
+	Date    time.Time `json:"date"`
+	Commit  string    `json:"commit"`
+	Machine Machine   `json:"machine"`
+	Seed    uint64    `json:"seed"`
+	SoakHalf
+	Simulated *SoakHalf `json:"simulated,omitempty"` // the half with a simulated engine
+}
+
+// SoakHalf is what one daemon lived through.
+type SoakHalf struct {
 	Seconds    float64        `json:"seconds"` // under load, without start and rest
-	Seed       uint64         `json:"seed"`
 	Deckies    int            `json:"deckies"`
 	Containers int            `json:"containers"`
 	Operations map[string]int `json:"operations"` // what was done to containers, how often
