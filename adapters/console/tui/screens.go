@@ -58,7 +58,7 @@ func (m *Model) deckyGrid() grid {
 			d.HostUUID, d.IP, number(d.Mailbox), number(d.HighWater), number(d.Restarts), m.age(d.ChangedAt), cause,
 			m.spark(m.trend[d.Name]), d.Phase, d.Reason}, state != "running" || d.Held != nil,
 			[]float64{0, severity(state), float64(d.Up), 0, 0, float64(d.Mailbox), float64(d.HighWater), float64(d.Restarts),
-				-float64(d.ChangedAt.UnixNano()), 0, 0, 0, 0}))
+				-float64(d.ChangedAt.UnixNano()), 0, 0, 0, 0}).of(d))
 	}
 	return g
 }
@@ -70,6 +70,9 @@ func (m *Model) row(id string, t tone, cells []string, wrong bool, keys []float6
 	}
 	return row{id: id, cells: cells, tone: t, wrong: wrong, keys: keys}
 }
+
+// of notes what a row shows: filters look at that, not at what is drawn.
+func (r row) of(item any) row { r.item = item; return r }
 
 func shown(d messages.DeckyStatus) string {
 	if d.Phase == "quarantined" {
@@ -87,7 +90,7 @@ func (m *Model) eventGrid() grid {
 		{name: "TARGET"}, {name: "FROM", rank: 1}, {name: "TO"}, {name: "CAUSE", rank: 2}}}
 	for _, e := range slices.Backward(m.events) {
 		g.rows = append(g.rows, m.row(e.Target, toneOf(e.To), []string{e.At.Local().Format(time.TimeOnly), number(e.Seq), e.Type, e.Target, e.From, e.To, e.Cause},
-			toneOf(e.To) != toneGood, []float64{float64(e.Seq), float64(e.Seq), 0, 0, 0, 0, 0}))
+			toneOf(e.To) != toneGood, []float64{float64(e.Seq), float64(e.Seq), 0, 0, 0, 0, 0}).of(e))
 	}
 	return g
 }
@@ -107,7 +110,7 @@ func (m *Model) actorGrid(all []messages.ActorStatus) grid {
 		g.rows = append(g.rows, m.row(a.PID, toneOf(state), []string{name, a.Kind, state, number(a.Mailbox), number(a.HighWater), seconds(a.OldestSeconds),
 			rate(a.InPerSecond), rate(a.DonePerSecond), seconds(a.P99Seconds), number(a.Restarts), seconds(a.UpSeconds)},
 			state != "running" || a.Mailbox > 0, []float64{0, 0, 0, float64(a.Mailbox), float64(a.HighWater), a.OldestSeconds, a.InPerSecond,
-				a.DonePerSecond, a.P99Seconds, float64(a.Restarts), a.UpSeconds}))
+				a.DonePerSecond, a.P99Seconds, float64(a.Restarts), a.UpSeconds}).of(a))
 	}
 	if m.tree {
 		g.rows = byKind(m, all, g.rows)
@@ -139,7 +142,7 @@ func (m *Model) crashGrid(all []messages.CrashRecord) grid {
 		{name: "REASON"}, {name: "MESSAGE", rank: 2}}}
 	for _, c := range all {
 		g.rows = append(g.rows, m.row(strconv.FormatUint(c.ID, 10), toneBad, []string{strconv.FormatUint(c.ID, 10), m.age(c.At), c.Actor,
-			number(int64(c.Incarnation)), c.Reason, c.Message}, true, []float64{float64(c.ID), -float64(c.At.UnixNano()), 0, float64(c.Incarnation), 0, 0}))
+			number(int64(c.Incarnation)), c.Reason, c.Message}, true, []float64{float64(c.ID), -float64(c.At.UnixNano()), 0, float64(c.Incarnation), 0, 0}).of(c))
 	}
 	return g
 }
@@ -148,7 +151,7 @@ func (m *Model) deadGrid(all []messages.DeadLetter) grid {
 	g := grid{empty: "no dead letter", columns: []column{{name: "TIME", rank: 1}, {name: "TARGET"}, {name: "TYPE"}, {name: "WHY"}, {name: "COUNT"}}}
 	for _, d := range all {
 		g.rows = append(g.rows, m.row(d.Target+" "+d.Type, toneWarn, []string{m.age(d.At), d.Target, d.Type, d.Why, number(d.Count)}, true,
-			[]float64{-float64(d.At.UnixNano()), 0, 0, 0, float64(d.Count)}))
+			[]float64{-float64(d.At.UnixNano()), 0, 0, 0, float64(d.Count)}).of(d))
 	}
 	return g
 }
@@ -158,7 +161,7 @@ func (m *Model) auditGrid(all []messages.AuditEntry) grid {
 		{name: "VERB"}, {name: "TARGET"}, {name: "REASON", rank: 1}, {name: "RESULT"}}}
 	for _, a := range all {
 		g.rows = append(g.rows, m.row(number(a.Seq), toneOf(a.Result), []string{m.age(a.Time), number(a.UID), a.Role, a.Via, a.Verb, a.Target, a.Reason, a.Result},
-			a.Result != "done", []float64{-float64(a.Time.UnixNano()), float64(a.UID), 0, 0, 0, 0, 0, 0}))
+			a.Result != "done", []float64{-float64(a.Time.UnixNano()), float64(a.UID), 0, 0, 0, 0, 0, 0}).of(a))
 	}
 	return g
 }
@@ -167,7 +170,7 @@ func (m *Model) componentGrid() grid {
 	g := grid{empty: "nothing is known yet", columns: []column{{name: "COMPONENT"}, {name: "STATE"}, {name: "SINCE", rank: 2}, {name: "LATENCY", rank: 1}, {name: "DETAIL"}}}
 	for _, c := range m.status.Components {
 		g.rows = append(g.rows, m.row(c.Component, toneOf(c.State), []string{c.Component, m.mark(c.State) + " " + c.State, m.age(c.Since),
-			seconds(c.LatencySeconds), strings.ReplaceAll(c.Detail, "\n", "; ")}, c.State != "ok" && c.State != "off", nil))
+			seconds(c.LatencySeconds), strings.ReplaceAll(c.Detail, "\n", "; ")}, c.State != "ok" && c.State != "off", nil).of(c))
 	}
 	return g
 }
