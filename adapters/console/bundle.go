@@ -3,6 +3,7 @@ package console
 import (
 	"archive/tar"
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"crypto/sha256"
@@ -12,8 +13,12 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
+	"slices"
 	"strconv"
 	"time"
+
+	"github.com/decnet/decnet-fleetd/messages"
 )
 
 // Bundle is a support bundle that is being written: a tar.gz whose last file, the manifest, has the sums of all others.
@@ -122,7 +127,52 @@ func (b *Bundle) Fill(ctx context.Context, cpu time.Duration, get Get) error {
 		}
 	}
 	raw, err := wholeCrashes(ctx, get)
-	return b.Add("crashes.json", "GET /v1/crashes", raw, err)
+	if err := b.Add("crashes.json", "GET /v1/crashes", raw, err); err != nil {
+		return err
+	}
+	raw, err = inspections(ctx, get)
+	return b.Add("inspections.json", "GET /v1/deckies/ID/inspect", raw, err)
+}
+
+// maxInspected bounds the deckies that are looked into. Chosen: what one person reads; a host where more ail ails itself.
+const maxInspected = 64
+
+// inspections is why deckies are as they are, with their last decisions and messages: of those that are not well, then of
+// others.
+func inspections(ctx context.Context, get Get) (_ []byte, err error) {
+	raw, err := get(ctx, "/v1/deckies")
+	if err != nil {
+		return nil, err
+	}
+	var list DeckyList
+	if err := json.Unmarshal(raw, &list); err != nil {
+		return nil, err
+	}
+	slices.SortStableFunc(list.Items, func(a, b messages.DeckyStatus) int { return cmp.Compare(wellness(a), wellness(b)) })
+	all := []json.RawMessage{}
+	for _, d := range list.Items[:min(len(list.Items), maxInspected)] {
+		one, failed := get(ctx, "/v1/deckies/"+url.PathEscape(d.HostUUID+":"+d.Name)+"/inspect?decisions=64")
+		if failed != nil {
+			err = failed
+			continue
+		}
+		all = append(all, one)
+	}
+	whole, failed := json.MarshalIndent(all, "", "  ")
+	return whole, errors.Join(err, failed)
+}
+
+// wellness puts those first that somebody would ask about.
+func wellness(d messages.DeckyStatus) int {
+	switch {
+	case d.Phase == "quarantined":
+		return 0
+	case d.Held != nil, d.Restarts > 0:
+		return 1
+	case d.State != string(messages.Running):
+		return 2
+	}
+	return 3
 }
 
 // wholeCrashes is every crash record with its stack: the list has them without. One that cannot be got is missing, and err

@@ -204,6 +204,14 @@ func (f Filter) check(t reflect.Type) error {
 	return nil
 }
 
+// Suits says whether all fields exist in an item of a list; nil suits every filter.
+func (f Filter) Suits(item any) error {
+	if item == nil {
+		return nil
+	}
+	return f.check(reflect.TypeOf(item))
+}
+
 // Match says whether an item is selected. Fields that it does not have select nothing.
 func (f Filter) Match(item any) bool {
 	if len(f.terms) == 0 {

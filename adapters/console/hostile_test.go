@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -40,9 +42,14 @@ func TestTenThousandSlowReadersAreRefusedAndTheFeedDoesNotWait(t *testing.T) {
 	if codes[200] != maxStreams || codes[503] < 9000 || len(codes) > 3 {
 		t.Fatalf("answers: %v", codes)
 	}
-	began := time.Now()
-	for range 50_000 {
-		u.feed.Append(event("crash", "x"))
+	began, before := time.Now(), heap()
+	large := event("crash", "x")
+	for i := range 50_000 {
+		large.Cause = strings.Repeat("x", 2048) + strconv.Itoa(i) // 100 MiB of them: whoever kept them for one reader would show it
+		u.feed.Append(large)
+	}
+	if after := heap(); after > before+16<<20 {
+		t.Errorf("%d readers that do not read hold %d MiB", len(held), (after-before)>>20)
 	}
 	if took := time.Since(began); took > 10*time.Second {
 		t.Errorf("50,000 events took %v with %d readers that do not read", took, len(held))
@@ -50,6 +57,14 @@ func TestTenThousandSlowReadersAreRefusedAndTheFeedDoesNotWait(t *testing.T) {
 	if code, got := u.do(t, request(t, "GET", "/v1/status", "")); code != 200 {
 		t.Errorf("status beside them: %d %s", code, got)
 	}
+}
+
+// heap is what is in use, in bytes.
+func heap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
 }
 
 func TestAFilterThatWouldSelectEverythingByMistakeIsRefused(t *testing.T) {

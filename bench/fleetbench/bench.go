@@ -40,6 +40,7 @@ var measurements = []measurement{
 	{"rest", "memory and processor at rest", rest},
 	{"actor", "memory of a decky's actor", actorWeight},
 	{"storm", "storm of events", storm},
+	{"watched", "storm of events with consoles open", watchedStorm},
 	{"outage", "bus away", outage},
 	{"bus", "the built-in bus", busLoad},
 	{"crash", "own kill -9", crash},

@@ -45,7 +45,7 @@ func (a *app) debugVerb() *cobra.Command {
 	}
 	c.Flags().StringVar(&file, "file", "", "where to (default decnet-fleetd-TIME.tar.gz)")
 	c.Flags().DurationVar(&cpu, "duration", 30*time.Second, "how long the processor is profiled")
-	return parent("debug", "Find faults", "Collect what is needed to find a fault.", c)
+	return parent("debug", "Find faults", "Collect what is needed to find a fault, or look at what was collected.", c, a.replayVerb())
 }
 
 func (a *app) bundle(ctx context.Context, client *console.Client, cpu time.Duration, file string) error {

@@ -69,7 +69,7 @@ func (a *app) console(ctx context.Context, o consoleOptions) error {
 	defer client.Close()
 	client.Via("tui")
 	dumb := os.Getenv("TERM") == "dumb"
-	cfg := tui.Config{Daemon: consoleDaemon{client}, Escape: escape, Now: time.Now, Screen: tui.Screen(o.screen), ASCII: o.ascii || dumb, Plain: !a.colour()}
+	cfg := tui.Config{Daemon: consoleDaemon{client}, Escape: escape, Now: time.Now, Screen: tui.Screen(o.screen), ASCII: o.ascii || dumb, Plain: !a.colour(), Filter: consoleFilter}
 	if o.once || !a.outTTY || dumb {
 		width, height := frameSize(o)
 		text, err := tui.Once(ctx, cfg, width, height)
@@ -88,6 +88,15 @@ func (a *app) console(ctx context.Context, o consoleOptions) error {
 		return nil
 	}
 	return err
+}
+
+// consoleFilter is the one language of filters.
+func consoleFilter(text string, sample any) (func(item any) bool, error) {
+	f, err := console.ParseFilter(text)
+	if err == nil {
+		err = f.Suits(sample)
+	}
+	return f.Match, err
 }
 
 // frameSize is what was asked for, else the terminal's, else a size that shows most columns.

@@ -1,82 +1,47 @@
 package tui
 
-import (
-	"fmt"
-	"regexp"
-	"strings"
-)
+import "strings"
 
-// maxFilter bounds what may be typed. Chosen; RE2 takes linear time in it.
-const maxFilter = 256
+// Filter reads what is typed after the slash, in the language of the API and the command line, and says what it selects.
+// sample is an item of the list it is for, nil where there is none: a field that such an item does not have is an error.
+type Filter func(text string, sample any) (selects func(item any) bool, err error)
 
 // filter selects rows. The zero filter selects all.
 type filter struct {
-	text    string
-	inverse bool
-	field   string // lower case name of a column, "" any
-	fuzzy   string
-	re      *regexp.Regexp
+	text  string
+	match func(item any) bool
 }
 
-// parseFilter reads what is typed after the slash: a regular expression, `!` inverse, `-f ` fuzzy, `field:regex` one
-// column, `@name` a host.
-func parseFilter(text string) (filter, error) {
-	if len(text) > maxFilter {
-		return filter{}, fmt.Errorf("a filter has at most %d bytes", maxFilter)
+// parseFilter reads a filter for a list.
+func (m *Model) parseFilter(text string, of grid) (filter, error) {
+	text = strings.TrimSpace(text)
+	if text == "" || m.cfg.Filter == nil {
+		return filter{}, nil
 	}
-	f := filter{text: text}
-	rest, inverse := strings.CutPrefix(text, "!")
-	f.inverse = inverse
-	if fuzzy, is := strings.CutPrefix(rest, "-f "); is {
-		f.fuzzy = strings.ToLower(strings.TrimSpace(fuzzy))
-		return f, nil
-	}
-	if node, is := strings.CutPrefix(rest, "@"); is && node != "" { // a whole name, perhaps with a mark behind it
-		f.field, rest = "node", "^"+strings.ReplaceAll(regexp.QuoteMeta(node), `\*`, ".*")+"( |$)"
-	} else if field, value, is := strings.Cut(rest, ":"); is && plainWord(field) {
-		f.field, rest = strings.ToLower(field), value
-	}
-	if rest == "" {
-		return f, nil
-	}
-	re, err := regexp.Compile("(?i)" + rest)
-	if err != nil {
-		return filter{}, fmt.Errorf("no regular expression: %w", err)
-	}
-	f.re = re
-	return f, nil
-}
-
-func plainWord(s string) bool {
-	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && r != '_' && r != '/' })
-}
-
-// selects says whether a row with these columns and cells is shown.
-func (f filter) selects(columns []column, cells []string) bool {
-	if f.text == "" || f.re == nil && f.fuzzy == "" {
-		return true
-	}
-	hit := false
-	for i, c := range cells {
-		if f.field != "" && f.field != strings.ToLower(columns[i].name) {
-			continue
-		}
-		if f.re != nil && f.re.MatchString(c) || f.fuzzy != "" && inOrder(strings.ToLower(c), f.fuzzy) {
-			hit = true
+	var sample any
+	for _, r := range of.rows {
+		if r.item != nil {
+			sample = r.item
 			break
 		}
 	}
-	return hit != f.inverse
+	match, err := m.cfg.Filter(text, sample)
+	if err != nil {
+		return filter{}, err
+	}
+	return filter{text: text, match: match}, nil
 }
 
-// inOrder says whether all letters of want come in text, in their order.
-func inOrder(text, want string) bool {
-	for _, r := range want {
-		at := strings.IndexRune(text, r)
-		if at < 0 {
-			return false
-		}
-		text = text[at+len(string(r)):]
+// selects says whether a row is shown. The heads of groups have no item.
+func (f filter) selects(r row) bool { return f.match == nil || r.item != nil && f.match(r.item) }
+
+// about is a filter for the events of one decky: the supervisor's are about its actor.
+func about(name string) string {
+	quoted := func(s string) string {
+		return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
 	}
-	return true
+	return "target=" + quoted(name) + "," + quoted("decky/"+name)
 }
+
+// maxFilter bounds what may be typed, in bytes. Source: the language's own limit.
+const maxFilter = 1024

@@ -198,7 +198,7 @@ func (m *Model) yank() tea.Cmd {
 func (m *Model) eventsOf() tea.Cmd {
 	name := m.current()
 	cmd := m.visit(Events)
-	f, err := parseFilter("target:^" + quoteMeta(name) + "$")
+	f, err := m.parseFilter(about(name), m.grid())
 	if err == nil {
 		m.here().filter = f
 	}

@@ -10,6 +10,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"go.uber.org/goleak"
 
+	"github.com/decnet/decnet-fleetd/adapters/console"
 	"github.com/decnet/decnet-fleetd/messages"
 )
 
@@ -86,7 +87,7 @@ func newFake() *fake {
 
 // stage is a console that has looked once.
 func stage(f *fake) *Model {
-	m := New(context.Background(), Config{Daemon: f, Escape: harmless, Now: func() time.Time { return noon }, Plain: true})
+	m := New(context.Background(), Config{Daemon: f, Escape: harmless, Now: func() time.Time { return noon }, Plain: true, Filter: language})
 	m.Update(gotStatus{it: f.status})
 	m.Update(gotDeckies{all: f.deckies})
 	return m
@@ -160,4 +161,13 @@ func harmless(s string) string {
 		}
 		return r
 	}, s)
+}
+
+// language is that of the API, as the program has it.
+func language(text string, sample any) (func(item any) bool, error) {
+	f, err := console.ParseFilter(text)
+	if err == nil {
+		err = f.Suits(sample)
+	}
+	return f.Match, err
 }

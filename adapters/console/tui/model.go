@@ -37,6 +37,7 @@ type Config struct {
 	Where  string // of the control socket, for the header
 	ASCII  bool   // no glyphs beyond ASCII
 	Plain  bool   // no colours
+	Filter Filter // nil: nothing is filtered
 	// Screen is shown first; "" is the deckies.
 	Screen Screen
 }

@@ -60,7 +60,7 @@ func (m *Model) deckyGrid() grid {
 			nodeOf(d), d.IP, number(d.Mailbox), number(d.HighWater), number(d.Restarts), m.age(d.ChangedAt), cause,
 			m.spark(m.trend[d.Name]), d.Phase, d.Reason}, state != "running" || d.Held != nil,
 			[]float64{0, severity(state), float64(d.Up), 0, 0, float64(d.Mailbox), float64(d.HighWater), float64(d.Restarts),
-				-float64(d.ChangedAt.UnixNano()), 0, 0, 0, 0}))
+				-float64(d.ChangedAt.UnixNano()), 0, 0, 0, 0}).of(d))
 	}
 	return g
 }
@@ -72,6 +72,9 @@ func (m *Model) row(id string, t tone, cells []string, wrong bool, keys []float6
 	}
 	return row{id: id, cells: cells, tone: t, wrong: wrong, keys: keys}
 }
+
+// of notes what a row shows: filters look at that, not at what is drawn.
+func (r row) of(item any) row { r.item = item; return r }
 
 func shown(d messages.DeckyStatus) string {
 	if d.Phase == "quarantined" {
@@ -96,7 +99,7 @@ func (m *Model) eventGrid() grid {
 		if of {
 			cells = slices.Insert(cells, 4, e.Node)
 		}
-		g.rows = append(g.rows, m.row(e.Target, toneOf(e.To), cells, toneOf(e.To) != toneGood, []float64{float64(e.Seq), float64(e.Seq), 0, 0, 0, 0, 0}))
+		g.rows = append(g.rows, m.row(e.Target, toneOf(e.To), cells, toneOf(e.To) != toneGood, []float64{float64(e.Seq), float64(e.Seq), 0, 0, 0, 0, 0}).of(e))
 	}
 	return g
 }
@@ -116,7 +119,7 @@ func (m *Model) actorGrid(all []messages.ActorStatus) grid {
 		g.rows = append(g.rows, m.row(a.PID, toneOf(state), []string{name, a.Kind, state, number(a.Mailbox), number(a.HighWater), seconds(a.OldestSeconds),
 			rate(a.InPerSecond), rate(a.DonePerSecond), seconds(a.P99Seconds), number(a.Restarts), seconds(a.UpSeconds)},
 			state != "running" || a.Mailbox > 0, []float64{0, 0, 0, float64(a.Mailbox), float64(a.HighWater), a.OldestSeconds, a.InPerSecond,
-				a.DonePerSecond, a.P99Seconds, float64(a.Restarts), a.UpSeconds}))
+				a.DonePerSecond, a.P99Seconds, float64(a.Restarts), a.UpSeconds}).of(a))
 	}
 	if m.tree {
 		g.rows = byKind(m, all, g.rows)
@@ -148,7 +151,7 @@ func (m *Model) crashGrid(all []messages.CrashRecord) grid {
 		{name: "REASON"}, {name: "MESSAGE", rank: 2}}}
 	for _, c := range all {
 		g.rows = append(g.rows, m.row(strconv.FormatUint(c.ID, 10), toneBad, []string{strconv.FormatUint(c.ID, 10), m.age(c.At), c.Actor,
-			number(int64(c.Incarnation)), c.Reason, c.Message}, true, []float64{float64(c.ID), -float64(c.At.UnixNano()), 0, float64(c.Incarnation), 0, 0}))
+			number(int64(c.Incarnation)), c.Reason, c.Message}, true, []float64{float64(c.ID), -float64(c.At.UnixNano()), 0, float64(c.Incarnation), 0, 0}).of(c))
 	}
 	return g
 }
@@ -157,7 +160,7 @@ func (m *Model) deadGrid(all []messages.DeadLetter) grid {
 	g := grid{empty: "no dead letter", columns: []column{{name: "TIME", rank: 1}, {name: "TARGET"}, {name: "TYPE"}, {name: "WHY"}, {name: "COUNT"}}}
 	for _, d := range all {
 		g.rows = append(g.rows, m.row(d.Target+" "+d.Type, toneWarn, []string{m.age(d.At), d.Target, d.Type, d.Why, number(d.Count)}, true,
-			[]float64{-float64(d.At.UnixNano()), 0, 0, 0, float64(d.Count)}))
+			[]float64{-float64(d.At.UnixNano()), 0, 0, 0, float64(d.Count)}).of(d))
 	}
 	return g
 }
@@ -167,7 +170,7 @@ func (m *Model) auditGrid(all []messages.AuditEntry) grid {
 		{name: "VERB"}, {name: "TARGET"}, {name: "REASON", rank: 1}, {name: "RESULT"}}}
 	for _, a := range all {
 		g.rows = append(g.rows, m.row(number(a.Seq), toneOf(a.Result), []string{m.age(a.Time), number(a.UID), a.Role, a.Via, a.Verb, a.Target, a.Reason, a.Result},
-			a.Result != "done", []float64{-float64(a.Time.UnixNano()), float64(a.UID), 0, 0, 0, 0, 0, 0}))
+			a.Result != "done", []float64{-float64(a.Time.UnixNano()), float64(a.UID), 0, 0, 0, 0, 0, 0}).of(a))
 	}
 	return g
 }
@@ -176,7 +179,7 @@ func (m *Model) componentGrid() grid {
 	g := grid{empty: "nothing is known yet", columns: []column{{name: "COMPONENT"}, {name: "STATE"}, {name: "SINCE", rank: 2}, {name: "LATENCY", rank: 1}, {name: "DETAIL"}}}
 	for _, c := range m.status.Components {
 		g.rows = append(g.rows, m.row(c.Component, toneOf(c.State), []string{c.Component, m.mark(c.State) + " " + c.State, m.age(c.Since),
-			seconds(c.LatencySeconds), strings.ReplaceAll(c.Detail, "\n", "; ")}, c.State != "ok" && c.State != "off", nil))
+			seconds(c.LatencySeconds), strings.ReplaceAll(c.Detail, "\n", "; ")}, c.State != "ok" && c.State != "off", nil).of(c))
 	}
 	return g
 }

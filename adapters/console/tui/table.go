@@ -22,6 +22,7 @@ type row struct {
 	tone  tone
 	wrong bool      // shown when only what is wrong is wanted
 	keys  []float64 // numbers to sort by, where a column's text is no order
+	item  any       // what it shows; nil: nothing of its own
 }
 
 // grid is a list before it is drawn.
@@ -35,7 +36,7 @@ type grid struct {
 func (g grid) view(p *place, faults bool) []row {
 	out := make([]row, 0, len(g.rows))
 	for _, r := range g.rows {
-		if (!faults || r.wrong) && p.filter.selects(g.columns, r.cells) {
+		if (!faults || r.wrong) && p.filter.selects(r) {
 			out = append(out, r)
 		}
 	}

@@ -2,14 +2,11 @@ package tui
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
 )
-
-func quoteMeta(s string) string { return regexp.QuoteMeta(s) }
 
 // typed handles a key while a line is being typed.
 func (m *Model) typed(k tea.KeyPressMsg) tea.Cmd {
@@ -37,7 +34,7 @@ func (m *Model) typed(k tea.KeyPressMsg) tea.Cmd {
 func (m *Model) asTyped() tea.Cmd {
 	switch m.mode {
 	case filtering:
-		if f, err := parseFilter(m.line); err == nil {
+		if f, err := m.parseFilter(m.line, m.grid()); err == nil {
 			m.here().filter, m.here().cursor = f, 0
 		}
 	case sorting:
@@ -58,7 +55,7 @@ func (m *Model) entered() tea.Cmd {
 	m.mode, m.line = browsing, ""
 	switch was {
 	case filtering:
-		f, err := parseFilter(text)
+		f, err := m.parseFilter(text, m.grid())
 		if err != nil {
 			m.say(err.Error(), true)
 			return nil
@@ -107,7 +104,7 @@ func (m *Model) command(text string) tea.Cmd {
 func (m *Model) visitWith(s Screen, pattern string) tea.Cmd {
 	cmd := m.visit(s)
 	if pattern != "" {
-		f, err := parseFilter(strings.ReplaceAll(quoteMeta(pattern), `\*`, ".*"))
+		f, err := m.parseFilter(pattern, m.grid())
 		if err != nil {
 			m.say(err.Error(), true)
 			return cmd

@@ -2,8 +2,9 @@
 // page is then asked for again and what differs is patched in, so that the server alone knows what things look like.
 const pill = document.getElementById("live");
 const quiet = 400; // ms between an event and the look; what happens meanwhile is in it
+const crowd = 1000; // the same while one event follows the other: nobody reads faster, and the daemon has a storm to mind
 const pulse = 5000; // ms between two looks when nothing happens: ages and counters go on
-let frozen = false, due = 0, busy = false, again = false, up = false;
+let frozen = false, due = 0, pace = quiet, looked = 0, busy = false, again = false, up = false;
 
 export const state = {
   get frozen() { return frozen; },
@@ -86,7 +87,8 @@ function update(same, want) {
 
 function soon() {
   if (due) return;
-  due = setTimeout(() => { due = 0; look(); }, quiet);
+  pace = Date.now() - looked > 2 * crowd ? quiet : Math.min(2 * pace, crowd);
+  due = setTimeout(() => { due = 0; looked = Date.now(); look(); }, pace);
 }
 
 function follow(seq) {
