@@ -133,7 +133,7 @@ func reachable(m messages.Member, now time.Time) error {
 	if text == "" {
 		return nil
 	}
-	if m.Why != "" {
+	if m.Why != "" && m.Status != messages.MemberLeft { // one that said goodbye needs no reason
 		text += " (" + m.Why + ")"
 	}
 	return &awayError{text, awayHint(m)}
