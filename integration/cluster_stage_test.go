@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -277,4 +278,12 @@ func (s *swarm) audit() string {
 	text, err := os.ReadFile(filepath.Join(s.path("state"), "audit.jsonl"))
 	must(s.t, err)
 	return string(text)
+}
+
+// command runs another verb against the worker's daemon.
+func (w *worker) command(verb ...string) (string, int) {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(w.t.Context(), soon)
+	defer cancel()
+	return output(ctx, w.t, fleetd(w.t), append(verb, w.flags()...)...)
 }

@@ -106,11 +106,9 @@ func (c *capture) frame(f []byte, port int, flows map[string]string, total *int)
 	if len(data) == 0 {
 		return nil
 	}
-	client := max(from, to)
+	client := from
 	if int(from) == port {
 		client = to
-	} else {
-		client = from
 	}
 	key := fmt.Sprint(client)
 	if flows[key] == "" && int(from) == port {
