@@ -96,11 +96,29 @@ func (s *Server) partOf(m messages.Member, recorded []messages.DeckyStatus) (ite
 		if err != nil {
 			why = err.Error()
 		}
+		if l != nil {
+			recorded = detailed(recorded, l.items)
+		}
 		return called(recorded, m.Name, err != nil), why
 	case l != nil:
 		return called(l.items, m.Name, true), l.why
 	}
 	return nil, ""
+}
+
+// detailed puts what a member told of its deckies in the place of what is recorded, where both say the same: it is more.
+func detailed(recorded, told []messages.DeckyStatus) []messages.DeckyStatus {
+	of := make(map[string]messages.DeckyStatus, len(told))
+	for _, d := range told {
+		of[d.Name] = d
+	}
+	out := slices.Clone(recorded)
+	for i, d := range out {
+		if t, known := of[d.Name]; known && t.State == d.State {
+			out[i] = t
+		}
+	}
+	return out
 }
 
 // called copies deckies and says whose they are.

@@ -174,7 +174,11 @@ func refuseCluster(w http.ResponseWriter, err error) bool {
 	}
 	for _, x := range clusterRemedies {
 		if errors.Is(err, x.err) {
-			refuse(w, x.status, x.code, err.Error(), x.hint)
+			text := err.Error()
+			if x.err == messages.ErrEnrolled { //nolint:errorlint // the database's words before it tell the user nothing
+				text = x.err.Error()
+			}
+			refuse(w, x.status, x.code, text, x.hint)
 			return true
 		}
 	}

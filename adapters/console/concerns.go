@@ -22,6 +22,9 @@ func Concerns(m messages.Member, now time.Time) []string {
 	if err := reachable(m, now); err != nil && m.Status != messages.MemberLeft {
 		out = append(out, whyOf(m, err)+": "+awayHint(m))
 	}
+	if m.Status == messages.MemberGone {
+		return out // what it was matters no more
+	}
 	left := m.CertExpires.Sub(now)
 	switch {
 	case m.CertExpires.IsZero():

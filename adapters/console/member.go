@@ -133,7 +133,7 @@ func reachable(m messages.Member, now time.Time) error {
 	if text == "" {
 		return nil
 	}
-	if m.Why != "" {
+	if m.Why != "" && m.Status != messages.MemberLeft && m.Status != messages.MemberGone { // those two say it themselves
 		text += " (" + m.Why + ")"
 	}
 	return &awayError{text, awayHint(m)}

@@ -233,14 +233,17 @@ func (s *Server) undrain(w http.ResponseWriter, r *http.Request) { s.wholeHost(w
 
 // wholeHost pauses or resumes all of a host.
 func (s *Server) wholeHost(w http.ResponseWriter, r *http.Request, verb string) {
+	want, ok := s.readCluster(w, r, r.PathValue("host"))
+	if !ok {
+		return
+	}
 	m, err := s.member(r.Context(), r.PathValue("host"))
 	if err != nil {
 		refuseAnswer(w, err)
 		return
 	}
-	want, ok := s.readCluster(w, r, m.Name)
-	if !ok {
-		return
+	if n := noteOf(r.Context()); n != nil {
+		n.target = m.Name
 	}
 	shown := map[string]string{"pause": "drain", "resume": "undrain"}[verb]
 	got, err := s.wholeAt(r.Context(), m, verb, want)

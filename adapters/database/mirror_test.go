@@ -157,9 +157,16 @@ func TestWhatAWorkerShipsIsMirroredUnderItsHostAndAnnouncedOnce(t *testing.T) {
 		want(t, "announced after it was published", w.told(), "")
 		want(t, "rows of a", w.states(workerA), "d1 failed")
 
-		w.mirror(events(workerA, w.shipped(workerA, "d1", 3, "deleted", "failed", "")))
+		e3 := w.shipped(workerA, "d1", 3, "state_changed", "failed", "running")
+		w.mirror(events(workerA, e3))
+		mustExec(t, w.other, "DELETE FROM fleetd_outbox")
+		w.mirror(events(workerA, e2)) // a part alone, with its row as it was then
+		want(t, "announced of an older part", w.told(), "")
+		want(t, "rows of a after an older part", w.states(workerA), "d1 running")
+
+		w.mirror(events(workerA, w.shipped(workerA, "d1", 4, "deleted", "running", "")))
 		want(t, "rows of a after a deletion", w.states(workerA), "")
-		want(t, "announced", w.told(), "a/d1 3 deleted torn_down")
+		want(t, "announced", w.told(), "a/d1 4 deleted torn_down")
 	})
 }
 

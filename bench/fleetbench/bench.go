@@ -45,6 +45,7 @@ var measurements = []measurement{
 	{"bus", "the built-in bus", busLoad},
 	{"crash", "own kill -9", crash},
 	{"term", "SIGTERM", term},
+	{"hub", "a hub and its workers", hubBench},
 }
 
 func measure(ctx context.Context, args []string) error {

@@ -2,7 +2,7 @@
 //
 // Simulator, daemon, bus, subscriber and witness are processes of their own; for those that are not the product it starts
 // itself again: `fleetbench sim`, `fleetbench subscribe`, `fleetbench count`, `fleetbench publish`, `fleetbench witness`,
-// `fleetbench actors`.
+// `fleetbench actors`, `fleetbench workers`.
 // `fleetbench document` only makes bench/RESULTS.md again.
 package main
 
@@ -28,7 +28,7 @@ func main() {
 func run(ctx context.Context, args []string) error {
 	roles := map[string]func(context.Context, []string) error{
 		"sim": runSim, "subscribe": runSubscribe, "count": runCount, "publish": runPublish, "witness": runWitness,
-		"actors": runActors,
+		"actors": runActors, "workers": runWorkers,
 		"document": func(context.Context, []string) error {
 			root, err := report.Root()
 			if err != nil {

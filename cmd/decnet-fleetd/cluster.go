@@ -33,6 +33,7 @@ type cluster struct {
 	name    string // of this host
 	link    *hubLink
 	shipper *post
+	both    *sinks // of a worker with a bus; nil: one sink alone
 	mirror  *supervise.Ref
 	members *supervise.Ref
 	fabric  atomic.Pointer[fabric.Hub]        // nil while it does not stand
@@ -88,13 +89,27 @@ func (n *node) clusterActors(p parts, publisher store.Teller) {
 	case config.RoleWorker:
 		n.cluster.shipper.ref.Store(n.sys.Spawn(supervise.Spec{Kind: "swarm", ID: "shipper", Group: "delivery", Subsystem: true, Mailbox: bigMailbox,
 			New: p.metered("swarm", func() supervise.Receiver {
-				return swarm.NewShipper(swarm.ShipperConfig{Table: p.db, Hub: n.cluster.link, Store: n.store, View: n.view, Whole: n.whole, NewID: newID,
+				return swarm.NewShipper(swarm.ShipperConfig{Table: p.db, Hub: n.cluster.link, Store: n.outboxOf(hubSink), View: n.view, Whole: n.whole, NewID: newID,
 					Jitter: mathrand.Float64, Alone: n.publisher == nil})
 			})}))
 	case config.RoleHub:
 		n.hubActors(p, publisher)
 	case config.RoleSolo:
 	}
+}
+
+// The sinks of a worker's outbox.
+const (
+	busSink = iota
+	hubSink
+)
+
+// outboxOf is the store for one of the sinks: where there are two, each waits for the other.
+func (n *node) outboxOf(who int) store.Teller {
+	if n.cluster.both == nil {
+		return n.store
+	}
+	return sink{n.cluster.both, who}
 }
 
 func (n *node) hubActors(p parts, publisher store.Teller) {

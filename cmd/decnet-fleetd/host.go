@@ -112,6 +112,9 @@ func firstCheck(ctx context.Context, db *database.DB, createFleet bool, log zero
 	if err == nil {
 		err = db.Check(ctx)
 	}
+	if database.Damaged(err) {
+		err = anew(ctx, db, createFleet, err, log)
+	}
 	if err == nil || ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -123,6 +126,19 @@ func firstCheck(ctx context.Context, db *database.DB, createFleet bool, log zero
 		err = fmt.Errorf("%w; statements for whoever may run them:\n%s;", err, strings.Join(sql, ";\n"))
 	}
 	return configFault(err)
+}
+
+// anew sets a damaged database aside and makes another, where it is a worker's own; DECNET's is never moved.
+func anew(ctx context.Context, db *database.DB, createFleet bool, damage error, log zerolog.Logger) error {
+	aside, err := db.SetAside()
+	if err != nil {
+		return damage
+	}
+	log.Error().Err(damage).Str("file", aside).Msg("our own database was damaged: it is set aside, and another is made")
+	if err := db.Init(ctx, createFleet); err != nil {
+		return err
+	}
+	return db.Check(ctx)
 }
 
 // heldLease remembers the token of the lease, so that it can be given up at the end, and makes our tables before the

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strings"
 	"time"
 
@@ -89,7 +90,7 @@ func (a *app) expires(at messages.Moment, now time.Time) string {
 }
 
 func skewText(m messages.Member) string {
-	if m.SkewSeconds == 0 {
+	if math.Abs(m.SkewSeconds) < 0.05 {
 		return "-"
 	}
 	return fmt.Sprintf("%+.1fs", m.SkewSeconds)

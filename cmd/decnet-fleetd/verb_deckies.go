@@ -35,7 +35,10 @@ func (a *app) deckiesVerb() *cobra.Command {
 				pattern = args[0]
 			}
 			q := pick
-			q.Filter = strings.TrimSpace(q.Filter + " " + console.Quoted(pattern))
+			if !strings.HasPrefix(pattern, "@") { // that names a host
+				pattern = console.Quoted(pattern)
+			}
+			q.Filter = strings.TrimSpace(q.Filter + " " + pattern)
 			list, err := client.Select(c.Context(), q)
 			if err != nil {
 				return err

@@ -161,10 +161,13 @@ func assemble(p parts) (*node, error) {
 
 // delivery starts what writes and announces: store, publisher, pulse.
 func (n *node) delivery(p parts, publisherPost, pulsePost *post) {
+	if p.role == config.RoleWorker && p.dialer != nil && !p.silent {
+		n.cluster.both = newSinks(n.store)
+	}
 	if p.dialer != nil {
 		n.publisher = n.sys.Spawn(supervise.Spec{Kind: "publisher", ID: "publisher", Group: "delivery", Subsystem: true, Mailbox: bigMailbox,
 			New: p.metered("publisher", func() supervise.Receiver {
-				return publisher.New(publisher.Config{Outbox: p.outbox(), Dialer: p.links(), Store: n.store, Pulse: pulsePost, View: n.view,
+				return publisher.New(publisher.Config{Outbox: p.outbox(), Dialer: p.links(), Store: n.outboxOf(busSink), Pulse: pulsePost, View: n.view,
 					Instance: p.instance, Jitter: mathrand.Float64, Policy: publisher.Policy{Replay: p.replay}, Stats: p.stats})
 			})})
 		publisherPost.ref.Store(n.publisher)

@@ -109,7 +109,7 @@ func (m *Model) memberGrid(all []messages.Member) grid {
 		if x.Skewed {
 			v += " !="
 		}
-		if x.SkewSeconds != 0 {
+		if x.SkewSeconds > 0.05 || x.SkewSeconds < -0.05 {
 			clock = fmt.Sprintf("%+.1fs", x.SkewSeconds)
 		}
 		heard := -float64(x.LastContact.UnixNano())

@@ -115,7 +115,7 @@ func until(m messages.Moment, now time.Time) string {
 // clockSkew is how far a clock is ahead.
 func clockSkew(seconds float64) string {
 	switch {
-	case seconds == 0:
+	case math.Abs(seconds) < 0.05:
 		return "–"
 	case seconds > 0:
 		return "+" + span(seconds)
