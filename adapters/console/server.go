@@ -108,6 +108,7 @@ func Listen(ctx context.Context, cfg Config) (*Server, error) {
 	s := &Server{cfg: cfg, sock: sock, pem: pem, streams: make(chan struct{}, maxStreams), profiler: make(chan struct{}, 1), asking: make(chan struct{}, askAtOnce),
 		gone: make(chan struct{})}
 	s.leave = sync.OnceFunc(func() { close(s.gone) })
+	s.mux = s.routes()
 	s.root = sync.OnceValue(s.handler)
 	return s, nil
 }

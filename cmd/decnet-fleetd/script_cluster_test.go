@@ -181,8 +181,10 @@ func TestFollowingAnotherHostEndsWhenItGoes(t *testing.T) {
 	go func() {
 		code <- a.run(context.Background(), []string{"events", "--follow", "--since", "0", "--node", "fw-2", "--control-socket", at["HUB"]})
 	}()
-	for !strings.Contains(out.String(), "of "+standInWorker) {
-		time.Sleep(time.Millisecond)
+	for began := time.Now(); !strings.Contains(out.String(), "of "+standInWorker); time.Sleep(time.Millisecond) {
+		if time.Since(began) > 20*time.Second {
+			t.Fatalf("nothing came of the host that is followed: %s %s %d", out.String(), e.String(), len(code))
+		}
 	}
 	stops[0]()
 	if got := <-code; got != exitUnreachable || !strings.Contains(e.String(), "hint:") {
