@@ -36,6 +36,7 @@ type cluster struct {
 	both    *sinks // of a worker with a bus; nil: one sink alone
 	mirror  *supervise.Ref
 	members *supervise.Ref
+	swarm   messages.ComponentStatus          // of the fabric, as last reported
 	fabric  atomic.Pointer[fabric.Hub]        // nil while it does not stand
 	names   atomic.Pointer[map[string]string] // of enrolled hosts by uuid
 }
