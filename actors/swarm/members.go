@@ -32,6 +32,8 @@ type MembersConfig struct {
 	Instance  string
 	// Audit puts on record that rows of a host were refused. It must not block.
 	Audit func(host, name string, refused []messages.ShipRefusal)
+	// Again has a host connect anew, and so list all its rows. It must not block.
+	Again func(host string)
 	// Own counts the deckies of the hub's own host and says whether it is well. It asks nobody.
 	Own func() (deckies int, health string, paused bool)
 }
@@ -276,7 +278,12 @@ func (m *Members) tableRead(c *supervise.Ctx, x tableRead) {
 		c.After(retryMax, messages.Tick{Name: "read"})
 		return
 	}
-	m.roster.read(x.read.Rows)
+	for host := range m.roster.read(x.read.Rows) {
+		if h := m.all[host]; h != nil && h.status == messages.MemberUp {
+			c.Log().Info().Str("host", host).Str("member", nameOf(host, h)).Msg("somebody else wrote rows of a worker: it lists them again")
+			m.cfg.Again(host)
+		}
+	}
 	c.After(readEvery, messages.Tick{Name: "read"})
 }
 
