@@ -47,6 +47,8 @@ type DeckyStatus struct {
 	HighWater int64         `json:"high_water"`
 	Paused    bool          `json:"paused,omitempty"` // its row is not written until somebody resumes it
 	Drift     []string      `json:"drift,omitempty"`  // columns of the row that differ from the file
+	// QuarantinedAt is since when its actor is in quarantine; zero: it is not.
+	QuarantinedAt Moment `json:"quarantined_at,omitzero"`
 	// When the facts behind it were read; a fact that has not changed since was confirmed by later looks.
 	DeclaredAt Moment `json:"declared_at,omitzero"`
 	RecordedAt Moment `json:"recorded_at,omitzero"`
