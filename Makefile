@@ -49,7 +49,7 @@ unit: toolchain compiler
 
 .PHONY: integration
 integration: toolchain compiler
-	@command -v systemd-analyze >/dev/null && command -v tmux >/dev/null || integration/services.sh tools
+	@command -v systemd-analyze >/dev/null && command -v tmux >/dev/null && command -v promtool >/dev/null || integration/services.sh tools
 	@command -v chromium >/dev/null || integration/services.sh browser
 	$(call say,services: $(IT_SERVICES))
 	@trap '[ -n "$${KEEP_SERVICES:-}" ] || integration/services.sh down' EXIT; \

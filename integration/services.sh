@@ -5,7 +5,7 @@
 #   services.sh up [docker] [systemd] [postgres] [mariadb]   start what does not run yet (default: all of them), print the env lines
 #   services.sh down                               stop what was started, and what a killed test run left; remove its data
 #   services.sh env                                print the env lines of what runs
-#   services.sh tools                              install the C compiler that Go's race detector needs, systemd-analyze and tmux
+#   services.sh tools                              install the C compiler that Go's race detector needs, systemd-analyze, tmux and promtool
 #   services.sh halt|kill NAME                     for the tests: end postgres or mariadb (kill: as kill -9 does, docker too), keep its data
 #   services.sh resume NAME [OPTION...]            for the tests: start it again on the same port, with more options of the server
 #   services.sh browser                            install Chromium for the tests of the console's pages
@@ -202,6 +202,7 @@ tools() {
   need gcc gcc libc6-dev
   need systemd-analyze systemd || [ "${CI:-}" != true ]
   need tmux tmux || [ "${CI:-}" != true ]
+  need promtool prometheus || [ "${CI:-}" != true ]
 }
 
 # browser: without it the tests of the console's pages skip, but in CI.

@@ -49,6 +49,8 @@ type DeckyStatus struct {
 	Drift     []string      `json:"drift,omitempty"`  // columns of the row that differ from the file
 	Node      string        `json:"node,omitempty"`   // name of its host in a cluster; filled in where a hub lists all
 	Stale     bool          `json:"stale,omitempty"`  // its host does not answer the hub: this is what it said last
+	// QuarantinedAt is since when its actor is in quarantine; zero: it is not.
+	QuarantinedAt Moment `json:"quarantined_at,omitzero"`
 	// When the facts behind it were read; a fact that has not changed since was confirmed by later looks.
 	DeclaredAt Moment `json:"declared_at,omitzero"`
 	RecordedAt Moment `json:"recorded_at,omitzero"`

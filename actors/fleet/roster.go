@@ -144,7 +144,7 @@ func (f *Fleet) reattribute() {
 func (f *Fleet) recovered(name string) {
 	if m := f.roll[name]; m != nil && m.broken {
 		m.broken = false
-		f.cfg.View.Tell(messages.DeckyCrashed{Name: name})
+		f.cfg.View.Tell(messages.DeckyCrashed{Name: name, Reason: "tried again, and it runs"})
 	}
 }
 

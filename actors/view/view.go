@@ -45,7 +45,7 @@ type View struct {
 	components map[string]messages.ComponentStatus
 	fleet      messages.FleetReported
 	counters   map[string]int64
-	broken     map[string]string    // deckies in quarantine, with the reason
+	broken     map[string]broken    // deckies in quarantine
 	held       map[string]time.Time // what was last said to be held, and when
 	posting    bool                 // a timer runs that puts the status on the board
 	decisions  map[string]*recent
@@ -53,10 +53,16 @@ type View struct {
 	words      *words
 }
 
+// broken is a decky in quarantine.
+type broken struct {
+	why   string
+	since time.Time
+}
+
 // New returns the actor; give it to a supervise.Spec.
 func New(cfg Config) *View {
 	return &View{cfg: cfg, deckies: map[string]messages.DeckyStatus{}, components: map[string]messages.ComponentStatus{},
-		counters: map[string]int64{}, broken: map[string]string{}, held: map[string]time.Time{},
+		counters: map[string]int64{}, broken: map[string]broken{}, held: map[string]time.Time{},
 		decisions: map[string]*recent{}, archive: newArchive(), words: newWords()}
 }
 
@@ -75,7 +81,7 @@ func (v *View) Receive(c *supervise.Ctx, msg any) {
 	case messages.DeckyGone:
 		v.gone(m.Name)
 	case messages.DeckyCrashed:
-		v.crashed(m)
+		v.crashed(c, m)
 	case messages.ComponentReported:
 		v.component(c, m.Status)
 	case messages.FleetReported:
@@ -158,11 +164,17 @@ func (v *View) gone(name string) {
 	delete(v.decisions, name)
 }
 
-func (v *View) crashed(m messages.DeckyCrashed) {
+func (v *View) crashed(c *supervise.Ctx, m messages.DeckyCrashed) {
 	v.version++
+	was, known := v.broken[m.Name]
 	delete(v.broken, m.Name)
-	if m.Quarantined {
-		v.broken[m.Name] = m.Reason
+	switch {
+	case m.Quarantined && known: // it is told of by supervisor and fleet, and crashed again perhaps
+		v.broken[m.Name] = broken{m.Reason, was.since}
+	case m.Quarantined:
+		v.broken[m.Name] = broken{m.Reason, c.Now()}
+	case known && m.Reason != "": // nobody released it, which would be an event already
+		v.cfg.Feed.Append(messages.Event{At: messages.Moment{Time: c.Now()}, Type: "released", Target: m.Name, Cause: m.Reason})
 	}
 }
 
@@ -191,7 +203,7 @@ func (v *View) list() []messages.DeckyStatus {
 // shown is a decky's status with what it cannot tell itself.
 func (v *View) shown(s messages.DeckyStatus) messages.DeckyStatus {
 	if why, is := v.broken[s.Name]; is {
-		s.Phase, s.Reason = "quarantined", why
+		s.Phase, s.Reason, s.QuarantinedAt = "quarantined", why.why, messages.Moment{Time: why.since}
 	}
 	return s
 }

@@ -119,16 +119,75 @@ func TestRoleFollowsTheLeaseAndTheSources(t *testing.T) {
 	})
 }
 
-func TestAQuarantineIsShownUntilItEnds(t *testing.T) {
-	stage(t, func(v *supervise.Ref, _ *list) {
+func TestAQuarantineIsShownSinceItBeganUntilItEnds(t *testing.T) {
+	stage(t, func(v *supervise.Ref, feed *list) {
 		v.Tell(messages.DeckyReported{Status: messages.DeckyStatus{Name: "d1", Phase: "quiet"}})
+		shown := func() messages.DeckyStatus { return ask[[]messages.DeckyStatus](t, v, messages.GetDeckies{})[0] }
+		began := time.Now()
 		v.Tell(messages.DeckyCrashed{Name: "d1", Quarantined: true, Reason: "index out of range"})
-		if d := ask[[]messages.DeckyStatus](t, v, messages.GetDeckies{})[0]; d.Phase != "quarantined" || d.Reason != "index out of range" {
+		if d := shown(); d.Phase != "quarantined" || d.Reason != "index out of range" || !d.QuarantinedAt.Equal(began) {
 			t.Errorf("%+v", d)
 		}
-		v.Tell(messages.DeckyCrashed{Name: "d1"})
-		if d := ask[[]messages.DeckyStatus](t, v, messages.GetDeckies{})[0]; d.Phase != "quiet" {
+		time.Sleep(time.Minute) // it was tried again, and crashed again
+		v.Tell(messages.DeckyCrashed{Name: "d1", Quarantined: true, Reason: "nil map"})
+		if d := shown(); d.Reason != "nil map" || !d.QuarantinedAt.Equal(began) {
 			t.Errorf("%+v", d)
+		}
+		v.Tell(messages.DeckyCrashed{Name: "d1"}) // an operator released it, of which the supervisor tells
+		if d := shown(); d.Phase != "quiet" || !d.QuarantinedAt.IsZero() || len(feed.all) != 0 {
+			t.Errorf("%+v, events %+v", d, feed.all)
+		}
+		v.Tell(messages.DeckyCrashed{Name: "d1", Quarantined: true, Reason: "nil map"})
+		v.Tell(messages.DeckyCrashed{Name: "d1", Reason: "tried again, and it runs"})
+		if d := shown(); d.Phase != "quiet" || len(feed.all) != 1 || feed.all[0].Type != "released" || feed.all[0].Target != "d1" || feed.all[0].Cause == "" {
+			t.Errorf("%+v, events %+v", d, feed.all)
+		}
+	})
+}
+
+func TestTheVersionOfTheDeckiesChangesWithThem(t *testing.T) {
+	stage(t, func(v *supervise.Ref, _ *list) {
+		version := func() messages.DeckiesVersion {
+			return ask[messages.DeckiesVersion](t, v, messages.GetDeckiesVersion{})
+		}
+		seen := map[messages.DeckiesVersion]bool{version(): true}
+		for what, msg := range map[string]any{
+			"a decky comes": messages.DeckyReported{Status: messages.DeckyStatus{Name: "d1"}}, "it changes": messages.DeckyReported{Status: messages.DeckyStatus{Name: "d1", State: "failed"}},
+			"it crashes": messages.DeckyCrashed{Name: "d1", Quarantined: true}, "it goes": messages.DeckyGone{Name: "d1"},
+		} {
+			v.Tell(msg)
+			now := version()
+			if seen[now] {
+				t.Errorf("%s, and the version is one that was there", what)
+			}
+			seen[now] = true
+		}
+		if before := version(); before != version() {
+			t.Error("the version changes by itself")
+		}
+	})
+}
+
+func TestDeckiesAreListedByNameAlsoAfterOneCameOrWent(t *testing.T) {
+	stage(t, func(v *supervise.Ref, _ *list) {
+		names := func() (out string) {
+			for _, d := range ask[[]messages.DeckyStatus](t, v, messages.GetDeckies{}) {
+				out += d.Name
+			}
+			return out
+		}
+		for _, step := range []struct {
+			msg  any
+			want string
+		}{
+			{messages.DeckyReported{Status: messages.DeckyStatus{Name: "b"}}, "b"}, {messages.DeckyReported{Status: messages.DeckyStatus{Name: "a"}}, "ab"},
+			{messages.DeckyReported{Status: messages.DeckyStatus{Name: "a", State: "failed"}}, "ab"}, {messages.DeckyGone{Name: "b"}, "a"},
+			{messages.DeckyReported{Status: messages.DeckyStatus{Name: "c"}}, "ac"},
+		} {
+			v.Tell(step.msg)
+			if got := names(); got != step.want {
+				t.Errorf("after %+v: %q, want %q", step.msg, got, step.want)
+			}
 		}
 	})
 }

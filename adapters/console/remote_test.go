@@ -214,7 +214,7 @@ func TestNobodyGetsAnAnswerWithoutACertificateOfTheClientAuthority(t *testing.T)
 	if _, _, err := f.ask(t, old, "GET", "/healthz", nil); err == nil {
 		t.Error("TLS 1.2 is answered")
 	}
-	plain, err := http.Get("http://" + f.addr + "/healthz") //nolint:noctx // a browser that tries
+	plain, err := http.Get("http://" + f.addr + "/healthz")
 	if err == nil {
 		defer closed(t, plain.Body)
 		if plain.StatusCode == 200 {
@@ -316,7 +316,7 @@ func TestRenewedCertificatesAreUsedAndBrokenOnesAreNot(t *testing.T) {
 	renewed := newAuthority(t, "renewed")
 	f.roots.AddCert(renewed.cert)
 	served := func() (string, error) {
-		conn, err := tls.Dial("tcp", f.addr, &tls.Config{RootCAs: f.roots, Certificates: []tls.Certificate{*good}}) //nolint:noctx // a test
+		conn, err := tls.Dial("tcp", f.addr, &tls.Config{RootCAs: f.roots, Certificates: []tls.Certificate{*good}})
 		if err != nil {
 			return "", err
 		}

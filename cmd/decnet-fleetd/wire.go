@@ -245,7 +245,10 @@ func (n *node) children(p parts) func(name string) supervise.Spec {
 // onEvent tells fleet and view what the supervisor did.
 func onEvent(e supervise.Event, fleetPost, viewPost *post) {
 	if e.Kind == "decky" && (e.What == "quarantined" || e.What == "released") {
-		m := messages.DeckyCrashed{Name: e.ID, Quarantined: e.What == "quarantined", Reason: e.Reason}
+		m := messages.DeckyCrashed{Name: e.ID}
+		if e.What == "quarantined" {
+			m.Quarantined, m.Reason = true, e.Reason
+		}
 		fleetPost.Tell(m)
 		viewPost.Tell(m)
 	}

@@ -50,7 +50,7 @@ func attention(st messages.Status, deckies []messages.DeckyStatus, actors []mess
 			out = append(out, concern{Level: "bad", What: "actor", Name: a.PID, State: a.State, Path: actorPath(a.PID), Why: fmt.Sprintf("%d crashes", a.Crashes)})
 		}
 	}
-	out = append(out, deckyConcerns(deckies)...)
+	out = append(out, deckyConcerns(deckies, st.Paused)...)
 	for _, f := range st.Rejected {
 		out = append(out, concern{Level: "warn", What: "file", Name: f.Where, State: "refused", Why: strings.TrimSpace(f.What + ". " + f.Remedy)})
 	}
@@ -90,13 +90,17 @@ func heldSets(held []messages.DeckyHeld) []concern {
 	return out
 }
 
-func deckyConcerns(deckies []messages.DeckyStatus) []concern {
+func deckyConcerns(deckies []messages.DeckyStatus, pauses []messages.Pause) []concern {
 	var out []concern
 	for _, d := range deckies {
 		c := concern{What: "decky", Name: d.Name, State: standing(d), Since: d.ChangedAt, Why: why(d), Path: deckyPath(d.HostUUID, d.Name)}
 		switch c.Level = tone(c.State); {
 		case c.State == "quarantined":
+			c.Since = d.QuarantinedAt
 			c.Offers = []offer{{"Release…", orderPath("release", d.Name, false)}}
+		case c.State == "paused":
+			c.Offers = []offer{{"Resume…", orderPath("resume", d.Name, false)}}
+			c.pausedBy(pauses)
 		case c.Level == "bad", c.Level == "warn":
 			c.Offers = []offer{{"Resync…", orderPath("resync", d.Name, false)}}
 		default:
@@ -106,6 +110,19 @@ func deckyConcerns(deckies []messages.DeckyStatus) []concern {
 	}
 	slices.SortStableFunc(out, func(a, b concern) int { return cmp.Compare(severity(a.State), severity(b.State)) })
 	return out
+}
+
+// pausedBy tells since when, by whom and why: its own pause before the host's.
+func (c *concern) pausedBy(pauses []messages.Pause) {
+	i := slices.IndexFunc(pauses, func(p messages.Pause) bool { return p.Target == c.Name })
+	if i < 0 {
+		i = slices.IndexFunc(pauses, func(p messages.Pause) bool { return p.Target == messages.PauseHost })
+	}
+	if i < 0 {
+		return
+	}
+	p := pauses[i]
+	c.Since, c.Why = p.Since, strings.TrimSuffix("by "+p.By+": "+p.Reason, ": ")
 }
 
 // severity orders states, the worst first.

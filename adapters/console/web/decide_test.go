@@ -178,3 +178,41 @@ func TestEveryKeyThatIsListedIsObeyed(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatNeedsSomebodyTellsSinceWhenAndByWhom(t *testing.T) {
+	deckies := []messages.DeckyStatus{
+		{Name: "a", State: "running", Phase: "quarantined", Reason: "boom", ChangedAt: ago(time.Hour), QuarantinedAt: ago(time.Minute)},
+		{Name: "b", State: "running", Paused: true, Reason: "converged", ChangedAt: ago(time.Hour)},
+		{Name: "c", State: "running", Paused: true, Reason: "converged", ChangedAt: ago(time.Hour)},
+		{Name: "d", State: "failed", Reason: "converged", ChangedAt: ago(time.Hour)},
+	}
+	st := messages.Status{Paused: []messages.Pause{{Target: messages.PauseHost, By: "root", Since: ago(5 * time.Minute)}, {Target: "b", By: "alice", Reason: "ticket", Since: ago(2 * time.Minute)}}}
+	want := map[string]concern{
+		"a": {Since: ago(time.Minute), Why: "boom", Offers: []offer{{Label: "Release…"}}}, "b": {Since: ago(2 * time.Minute), Why: "by alice: ticket", Offers: []offer{{Label: "Resume…"}}},
+		"c": {Since: ago(5 * time.Minute), Why: "by root", Offers: []offer{{Label: "Resume…"}}}, "d": {Since: ago(time.Hour), Why: "converged", Offers: []offer{{Label: "Resync…"}}},
+	}
+	for _, c := range attention(st, deckies, nil) {
+		w, is := want[c.Name]
+		if !is || !c.Since.Equal(w.Since.Time) || c.Why != w.Why || len(c.Offers) != 1 || c.Offers[0].Label != w.Offers[0].Label {
+			t.Errorf("%+v, want %+v", c, w)
+		}
+		delete(want, c.Name)
+	}
+	if len(want) > 0 {
+		t.Errorf("nobody is told of %v", want)
+	}
+}
+
+func TestALineOfTheLogIsReadByAPerson(t *testing.T) {
+	for line, want := range map[string]string{
+		`{"level":"info","uid":0,"reason":"looks odd","time":"x","detail":"","message":"audit"}`: `audit  uid=0 reason="looks odd"`,
+		`{"message":"m","a":{"b": 1},"c":"x=y","n":1795771285069880}`:                            `m  a={"b":1} c="x=y" n=1795771285069880`,
+		`{"level":"info","detail":"cut in the mid…`:                                              `{"level":"info","detail":"cut in the mid…`,
+		`no JSON`: `no JSON`, ``: ``, `[1]`: `[1]`, `{}`: ``,
+		`{"m\u001b[31m":"\u001b]0;x","message":"\u202e"}`: "\u202e  m\x1b[31m=\x1b]0;x", // the page escapes it
+	} {
+		if got := (LogLine{Line: line}).Said(); got != want {
+			t.Errorf("%s: %q, want %q", line, got, want)
+		}
+	}
+}
