@@ -35,10 +35,11 @@ func (a *app) deckiesVerb() *cobra.Command {
 				pattern = args[0]
 			}
 			q := pick
+			term := pattern
 			if !strings.HasPrefix(pattern, "@") { // that names a host
-				pattern = console.Quoted(pattern)
+				term = console.Quoted(pattern)
 			}
-			q.Filter = strings.TrimSpace(q.Filter + " " + pattern)
+			q.Filter = strings.TrimSpace(q.Filter + " " + term)
 			list, err := client.Select(c.Context(), q)
 			if err != nil {
 				return err
