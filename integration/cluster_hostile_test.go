@@ -129,10 +129,10 @@ func stateOfHost(s *swarm, uuid string) string {
 	return strings.Join(all, ", ")
 }
 
-// TestACutOffWorkerCatchesUp: what piled up while the hub was away arrives in order, within seconds of its return.
+// TestACutOffWorkerCatchesUp: what piled up while the hub was away arrives in order, soon after its return; the bench measures how soon.
 func TestACutOffWorkerCatchesUp(t *testing.T) {
 	t.Parallel()
-	s := newSwarm(t, &onSQLite, 1, 1000)
+	s := newSwarm(t, &onSQLite, 1, 300)
 	w := s.workers[0]
 	w.join()
 	waiting := func() (n int) {
@@ -144,14 +144,14 @@ func TestACutOffWorkerCatchesUp(t *testing.T) {
 		_ = json.Unmarshal([]byte(out), &st)
 		return st.OutboxDepth
 	}
-	eventually(t, soon, func() error { n := waiting(); return unless(n == 1000, "%d transitions wait, not 1000", n) })
+	eventually(t, soon, func() error { n := waiting(); return unless(n == 300, "%d transitions wait, not 300", n) })
 	s.hub()
 	began := time.Now()
-	eventually(t, 10*time.Second, func() error {
+	eventually(t, soon, func() error {
 		n := 0
 		must(t, s.db.sql.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM fleet_deckies WHERE host_uuid = '"+w.uuid+"' AND state = 'running'").Scan(&n))
-		return unless(n == 1000, "%d rows of 1000", n)
+		return unless(n == 300, "%d rows of 300", n)
 	})
-	t.Logf("1000 transitions are there %v after the hub", time.Since(began))
+	t.Logf("300 transitions are there %v after the hub", time.Since(began))
 	s.judged(soon, "after it caught up")
 }

@@ -56,7 +56,7 @@ func (b *Beats) beat(c *supervise.Ctx) {
 	b.n++
 	n := b.n
 	c.Go("beat", func(ctx context.Context) {
-		defer c.After(0, beaten{})
+		defer func() { c.After(0, beaten{}) }()
 		limited, cancel := context.WithTimeout(ctx, rootPatience)
 		defer cancel()
 		if b.cfg.Root(limited) != nil {

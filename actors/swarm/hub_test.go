@@ -234,13 +234,18 @@ func newCrowd(t *testing.T, sys *supervise.System, hosts ...string) *crowd {
 	c.ref = sys.Spawn(supervise.Spec{Kind: "swarm", ID: "members", New: func() supervise.Receiver {
 		return NewMembers(MembersConfig{Peers: c.list, Rows: c.db, Publisher: c.publisher, View: c.view, Instance: "i",
 			Self: messages.Member{HostUUID: "local", Name: "master", Role: "hub", Version: "1"}, Own: func() (int, string, bool) { return 3, "", false },
+			Again: func(host string) { c.note("again " + host) },
 			Audit: func(host, _ string, r []messages.ShipRefusal) {
-				c.mu.Lock()
-				defer c.mu.Unlock()
-				c.audit = append(c.audit, fmt.Sprintf("%s %d", host, len(r)))
+				c.note(fmt.Sprintf("%s %d", host, len(r)))
 			}})
 	}})
 	return c
+}
+
+func (c *crowd) note(text string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.audit = append(c.audit, text)
 }
 
 func (c *crowd) list() []messages.Peer {
@@ -369,4 +374,34 @@ func TestWhatIsToldWhileTheTableIsReadIsNewer(t *testing.T) {
 	if want := []string{"d1 running start", "d3 failed ", "d4 pending "}; !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
+}
+
+func TestAHostWhoseRowsSomebodyElseWroteListsThemAgain(t *testing.T) {
+	inLab(t, func(_ *testing.T, sys *supervise.System) {
+		c := newCrowd(t, sys, "a", "b")
+		row := func(host, name, state string) messages.MirrorRow {
+			return messages.MirrorRow{HostUUID: host, Name: name, State: state, Rev: 2}
+		}
+		beat := func(d time.Duration) {
+			for range int(d / time.Second) {
+				c.contact(0)
+				c.contact(1)
+				pass(time.Second)
+			}
+		}
+		both := []messages.MirrorRow{row("a", "d1", "running"), row("a", "d2", "running"), row("b", "d3", "failed")}
+		c.db.set(func() { c.db.read = both })
+		beat(2*readEvery + 2*time.Second)
+		if len(c.audit) > 0 {
+			t.Fatalf("nobody wrote anything: %v", c.audit)
+		}
+		c.db.set(func() { c.db.read = []messages.MirrorRow{both[0], both[2]} })
+		beat(readEvery)
+		c.db.set(func() { c.db.read = []messages.MirrorRow{both[0], row("b", "d3", "pending")} })
+		beat(readEvery)
+		beat(2 * readEvery)
+		if want := []string{"again a", "again b"}; !slices.Equal(c.audit, want) {
+			t.Errorf("%v, want %v", c.audit, want)
+		}
+	})
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"slices"
 	"time"
 
 	"github.com/decnet/decnet-fleetd/actors/supervise"
@@ -32,6 +31,8 @@ type MembersConfig struct {
 	Instance  string
 	// Audit puts on record that rows of a host were refused. It must not block.
 	Audit func(host, name string, refused []messages.ShipRefusal)
+	// Again has a host connect anew, and so list all its rows. It must not block.
+	Again func(host string)
 	// Own counts the deckies of the hub's own host and says whether it is well. It asks nobody.
 	Own func() (deckies int, health string, paused bool)
 }
@@ -276,24 +277,11 @@ func (m *Members) tableRead(c *supervise.Ctx, x tableRead) {
 		c.After(retryMax, messages.Tick{Name: "read"})
 		return
 	}
-	m.roster.read(x.read.Rows)
-	c.After(readEvery, messages.Tick{Name: "read"})
-}
-
-// list is everybody, the hub among them, by name.
-func (m *Members) list(now time.Time) []messages.Member {
-	self := m.cfg.Self
-	self.Deckies, self.Health, self.Paused = m.cfg.Own()
-	self.Status, self.LastContact = messages.MemberUp, messages.Moment{Time: now}
-	out := []messages.Member{self}
-	for host, x := range m.all {
-		p := x.peer
-		out = append(out, messages.Member{HostUUID: host, Name: nameOf(host, x), Role: "worker", Status: cmp.Or(x.status, messages.MemberNever), Since: x.since, LastContact: p.LastContact,
-			Address: p.Remote, Deckies: len(m.roster.rows[host]), Lag: x.beat.Pending, Version: p.Version, Skewed: p.Version != "" && p.Version != self.Version,
-			Wire: p.Wire, CertExpires: p.CertExpires, SkewSeconds: x.skew, Health: x.beat.Health, Paused: x.beat.Paused, Dropped: p.Dropped, Refused: x.refused, Why: x.why})
+	for host := range m.roster.read(x.read.Rows) {
+		if h := m.all[host]; h != nil && h.status == messages.MemberUp {
+			c.Log().Info().Str("host", host).Str("member", nameOf(host, h)).Msg("somebody else wrote rows of a worker: it lists them again")
+			m.cfg.Again(host)
+		}
 	}
-	slices.SortFunc(out, func(a, b messages.Member) int {
-		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.HostUUID, b.HostUUID))
-	})
-	return out
+	c.After(readEvery, messages.Tick{Name: "read"})
 }

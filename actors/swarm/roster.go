@@ -70,9 +70,11 @@ func (r *roster) mark(host, name string) {
 
 func (r *roster) reading() { r.during = map[[2]string]bool{} }
 
-// read takes a complete look at the table. What was told of since it began is newer.
-func (r *roster) read(rows []messages.MirrorRow) {
-	was := r.rows
+// read takes a complete look at the table. What was told of since it began is newer. It gives the hosts of whose rows
+// somebody else changed or removed one: their own word is needed.
+func (r *roster) read(rows []messages.MirrorRow) (spoiled map[string]bool) {
+	was, there := r.rows, map[[2]string]bool{}
+	spoiled = map[string]bool{}
 	r.rows = map[string]map[string]messages.MirrorRow{}
 	for _, x := range rows {
 		if r.during[[2]string{x.HostUUID, x.Name}] {
@@ -80,8 +82,16 @@ func (r *roster) read(rows []messages.MirrorRow) {
 		}
 		if before, known := was[x.HostUUID][x.Name]; known && before.Rev == x.Rev {
 			x.Cause = before.Cause
+			spoiled[x.HostUUID] = spoiled[x.HostUUID] || x.Rev > 0 && x.State != before.State
 		}
+		there[[2]string{x.HostUUID, x.Name}] = true
 		r.keep(x)
+	}
+	for host, names := range was {
+		for name, x := range names {
+			key := [2]string{host, name}
+			spoiled[host] = spoiled[host] || x.Rev > 0 && !there[key] && !r.during[key]
+		}
 	}
 	for key := range r.during {
 		if x, there := was[key[0]][key[1]]; there {
@@ -89,6 +99,8 @@ func (r *roster) read(rows []messages.MirrorRow) {
 		}
 	}
 	r.during = nil
+	maps.DeleteFunc(spoiled, func(_ string, is bool) bool { return !is })
+	return spoiled
 }
 
 // hosts that have rows.

@@ -116,10 +116,14 @@ func (s *Shipper) took(c *supervise.Ctx, m shipped) {
 		s.report.due = true
 		s.tellStore(c)
 	}
-	for _, r := range m.ack.Refused {
+	for _, r := range m.ack.Refused[:min(len(m.ack.Refused), maxTold)] {
 		s.refused(c, r)
 	}
+	s.report.refused += int64(max(0, len(m.ack.Refused)-maxTold))
 }
+
+// maxTold bounds what is told of one answer. Chosen: a screenful; the hub's audit counts the rest.
+const maxTold = 16
 
 // never: the hub will not take a batch. Shipped one by one, only what it is about is given up.
 func (s *Shipper) never(c *supervise.Ctx, m shipped) {

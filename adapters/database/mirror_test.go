@@ -51,8 +51,9 @@ func shippedRow(name, state string) *messages.ShippedRow {
 }
 
 // shipped is a transition as a worker ships it; an empty state is a deletion.
-func (w *world) shipped(host, name string, rev int64, transition, prev, state string) messages.Shipped {
+func (w *world) shipped(host, name string, rev int64, transition string, states ...string) messages.Shipped {
 	w.t.Helper()
+	prev, state := states[0], states[1]
 	e := messages.Shipped{ID: rev, EventID: w.id(), Name: name, Rev: rev}
 	t := messages.Transition{HostUUID: host, Name: name, State: state, Transition: transition, PreviousState: prev, Source: "fleet", Rev: rev,
 		EventID: e.EventID, Cause: "relist"}

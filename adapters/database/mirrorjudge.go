@@ -64,9 +64,9 @@ func judgeShipped(origin string, e messages.Shipped, t messages.Transition, s si
 	switch {
 	case s.queued != "" && s.queued != s.host:
 		return refused, "the event is another host's"
-	case s.queued != "", s.known && s.memo.last == e.EventID, s.known && origin != "" && s.memo.origin == origin && e.Rev <= s.memo.originRev:
+	case s.queued != "" || s.has(origin, e):
 		return repeated, ""
-	case !wordly(t.Transition) || len(t.State) > 64 || len(t.PreviousState) > 64 || e.Rev < 1 || e.Rev > maxRev:
+	case !sane(e, t):
 		return refused, "the transition makes no sense"
 	case !s.there && s.twin != "":
 		return refused, "another host has a decky of this name: " + s.twin
@@ -74,6 +74,15 @@ func judgeShipped(origin string, e messages.Shipped, t messages.Transition, s si
 		return silent, ""
 	}
 	return announce, ""
+}
+
+// has says that the transition was committed before: it is the last of its decky, or of the same origin and no newer.
+func (s sight) has(origin string, e messages.Shipped) bool {
+	return s.known && (s.memo.last == e.EventID || origin != "" && s.memo.origin == origin && e.Rev <= s.memo.originRev)
+}
+
+func sane(e messages.Shipped, t messages.Transition) bool {
+	return wordly(t.Transition) && len(t.State) <= 64 && len(t.PreviousState) <= 64 && e.Rev >= 1 && e.Rev <= maxRev
 }
 
 // maxRev keeps a worker from pushing a revision to where none can follow. Source: 2^53, the largest that JSON readers keep.
@@ -108,12 +117,12 @@ func insertedAgain(t messages.Transition, have, now mirrorState) messages.Transi
 }
 
 // sameAs compares what two rows mean.
-func (a mirrorState) sameAs(b mirrorState, digest func(string) (string, error)) bool {
-	return a.there == b.there && a.state == b.state && text(a.ip) == text(b.ip) && text(a.lastError) == text(b.lastError) && a.contentAs(b, digest)
+func (s mirrorState) sameAs(b mirrorState, digest func(string) (string, error)) bool {
+	return s.there == b.there && s.state == b.state && text(s.lastError) == text(b.lastError) && s.contentAs(b, digest)
 }
 
-func (a mirrorState) contentAs(b mirrorState, digest func(string) (string, error)) bool {
-	return text(a.ip) == text(b.ip) && sameServices(a.services, b.services) && sameConfig(a.config, b.config, digest)
+func (s mirrorState) contentAs(b mirrorState, digest func(string) (string, error)) bool {
+	return text(s.ip) == text(b.ip) && sameServices(s.services, b.services) && sameConfig(s.config, b.config, digest)
 }
 
 func sameServices(a, b string) bool {

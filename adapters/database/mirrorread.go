@@ -3,6 +3,7 @@ package database
 import (
 	"context"
 	"database/sql"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -82,10 +83,7 @@ func (m *mirroring) readHost(ctx context.Context, h *mirrored, names []string, w
 		}
 		return nil
 	}, "SELECT "+rawColumns+" FROM fleet_deckies WHERE host_uuid = ?"+also+m.db.d.lock, args...)
-	h.now = make(map[string]mirrorState, len(h.was))
-	for name, s := range h.was {
-		h.now[name] = s
-	}
+	h.now = maps.Clone(h.was)
 	return err
 }
 

@@ -64,11 +64,11 @@ func (m *mirroring) listed(i int, h *mirrored, r messages.ShippedRow) {
 		}
 		return
 	}
-	t := messages.Transition{State: next.state, Transition: messages.TransitionInserted, Cause: causeListed, ObservedAt: messages.Moment{Time: m.now}}
+	t := messages.Transition{Name: r.Name, State: next.state, Transition: messages.TransitionInserted, Cause: causeListed, ObservedAt: messages.Moment{Time: m.now}}
 	if have.there {
 		t = insertedAgain(t, have, next)
 	}
-	m.own(i, h, r.Name, t, next, k)
+	m.own(i, h, t, next, k)
 }
 
 // sweep removes what a whole listing no longer has, of the rows that the host reported once.
@@ -99,19 +99,19 @@ func (m *mirroring) forget(i int, h *mirrored, by string) {
 }
 
 func (m *mirroring) gone(i int, h *mirrored, name, cause string) {
-	t := messages.Transition{State: string(messages.TornDown), Transition: messages.TransitionDeleted, PreviousState: h.now[name].state,
+	t := messages.Transition{Name: name, State: string(messages.TornDown), Transition: messages.TransitionDeleted, PreviousState: h.now[name].state,
 		Cause: clip(literal(cause), maxWord), ObservedAt: messages.Moment{Time: m.now}}
-	m.own(i, h, name, t, mirrorState{}, h.known[name])
+	m.own(i, h, t, mirrorState{}, h.known[name])
 }
 
 // own announces a change that the hub found out itself.
-func (m *mirroring) own(i int, h *mirrored, name string, t messages.Transition, next mirrorState, k memo) {
+func (m *mirroring) own(i int, h *mirrored, t messages.Transition, next mirrorState, k memo) {
 	k.rev++
 	k.last = newEventID()
-	t.HostUUID, t.Name, t.Source, t.Rev, t.EventID = h.host, name, "fleet", k.rev, k.last
+	t.HostUUID, t.Source, t.Rev, t.EventID = h.host, "fleet", k.rev, k.last
 	m.announceAs(i, h, t)
 	next.cause = t.Cause
-	m.put(i, h, name, next, k)
+	m.put(i, h, t.Name, next, k)
 }
 
 func (m *mirroring) announceAs(i int, h *mirrored, t messages.Transition) {

@@ -21,41 +21,57 @@ type mirrorRow struct {
 	OriginRev   int64  `bun:"origin_rev"`
 }
 
+// harvest is what the judgements came to, by the statement that writes it.
+type harvest struct {
+	fresh, changed []deckyRow
+	flips          map[string][]string // names by their new state, where nothing else changes
+	gone           []string
+}
+
 // writeAll writes what the judgements came to: statements for all hosts at once where the engine allows it.
 func (m *mirroring) writeAll(ctx context.Context) error {
-	var fresh, rows []deckyRow
+	var all harvest
 	var memos []mirrorRow
 	for _, host := range m.order {
 		h := m.hosts[host]
-		flips, gone := map[string][]string{}, []string{}
-		for _, name := range slices.Sorted(maps.Keys(h.touched)) {
-			was, now := h.was[name], h.now[name]
-			switch {
-			case !now.there && was.there:
-				gone = append(gone, name)
-			case now.there && was.there && was.sameAs(now, m.db.cfg.Digest):
-			case now.there && was.there && text(was.lastError) == text(now.lastError) && was.contentAs(now, m.db.cfg.Digest):
-				flips[now.state] = append(flips[now.state], name)
-			case now.there && !was.there:
-				fresh = append(fresh, now.row(host, name, m.stamp))
-			case now.there:
-				rows = append(rows, now.row(host, name, m.stamp))
-			}
-		}
+		x := m.harvest(h)
+		all.fresh, all.changed = append(all.fresh, x.fresh...), append(all.changed, x.changed...)
 		for name := range h.fresh {
 			k := h.known[name]
 			memos = append(memos, mirrorRow{HostUUID: host, Name: name, Rev: k.rev, LastEventID: k.last, Origin: k.origin, OriginRev: k.originRev})
 		}
-		if err := m.writeHost(ctx, host, flips, gone); err != nil {
+		if err := m.writeHost(ctx, host, x.flips, x.gone); err != nil {
 			return err
 		}
 	}
-	if len(fresh) > 0 { // no upsert: of two new names that a collation takes for one, the second must not overwrite the first
-		if err := m.insert(ctx, m.tx.NewInsert().Model(&fresh)); err != nil {
+	if len(all.fresh) > 0 { // no upsert: of two new names that a collation takes for one, the second must not overwrite the first
+		if err := m.insert(ctx, m.tx.NewInsert().Model(&all.fresh)); err != nil {
 			return err
 		}
 	}
-	return m.writeRows(ctx, rows, memos)
+	return m.writeRows(ctx, all.changed, memos)
+}
+
+// harvest sorts the rows of a host.
+func (m *mirroring) harvest(h *mirrored) harvest {
+	x := harvest{flips: map[string][]string{}}
+	for _, name := range slices.Sorted(maps.Keys(h.touched)) {
+		was, now := h.was[name], h.now[name]
+		switch {
+		case !now.there:
+			if was.there {
+				x.gone = append(x.gone, name)
+			}
+		case !was.there:
+			x.fresh = append(x.fresh, now.row(h.host, name, m.stamp))
+		case was.sameAs(now, m.db.cfg.Digest):
+		case text(was.lastError) == text(now.lastError) && was.contentAs(now, m.db.cfg.Digest):
+			x.flips[now.state] = append(x.flips[now.state], name)
+		default:
+			x.changed = append(x.changed, now.row(h.host, name, m.stamp))
+		}
+	}
+	return x
 }
 
 func (m *mirroring) writeHost(ctx context.Context, host string, flips map[string][]string, gone []string) error {

@@ -9,7 +9,7 @@ import (
 	"github.com/decnet/decnet-fleetd/messages"
 )
 
-// ErrOtherHost: the configuration names a host that is not the one it came from.
+// ErrOtherHost says that the configuration names a host that is not the one it came from.
 var ErrOtherHost = errors.New("deckyconfig: it names another host")
 
 // Rehome gives a configuration with its host named in it, as DECNET writes it: a row of a swarm's host without its host

@@ -191,6 +191,16 @@ func (g *gate) seat(host string) *seat {
 	return g.seats[host]
 }
 
+// connection is that of a host; 0: none.
+func (g *gate) connection(host string) uint64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if s := g.seats[host]; s != nil {
+		return s.live.cid
+	}
+	return 0
+}
+
 func (g *gate) hostOf(cid uint64) string {
 	g.mu.Lock()
 	defer g.mu.Unlock()

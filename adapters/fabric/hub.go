@@ -176,6 +176,13 @@ func (h *Hub) Revoke(hostUUID string) {
 	}
 }
 
+// Cut ends a host's connection. The worker is let in again at once, and begins as with every connection.
+func (h *Hub) Cut(hostUUID string) {
+	if cid := h.gate.connection(hostUUID); cid != 0 {
+		h.kick(cid)
+	}
+}
+
 // watchFiles takes new certificates into use. Connections that stand stay.
 func (h *Hub) watchFiles() {
 	tick := time.NewTicker(h.cfg.Reread)

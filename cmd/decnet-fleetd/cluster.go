@@ -36,6 +36,7 @@ type cluster struct {
 	both    *sinks // of a worker with a bus; nil: one sink alone
 	mirror  *supervise.Ref
 	members *supervise.Ref
+	swarm   messages.ComponentStatus          // of the fabric, as last reported
 	fabric  atomic.Pointer[fabric.Hub]        // nil while it does not stand
 	names   atomic.Pointer[map[string]string] // of enrolled hosts by uuid
 }
@@ -121,7 +122,7 @@ func (n *node) hubActors(p parts, publisher store.Teller) {
 	n.cluster.shipper.ref.Store(n.cluster.mirror)
 	n.cluster.members = n.sys.Spawn(supervise.Spec{Kind: "swarm", ID: "members", Mailbox: bigMailbox,
 		New: p.metered("swarm", func() supervise.Receiver {
-			return swarm.NewMembers(swarm.MembersConfig{Peers: n.peers, Rows: p.db, Publisher: publisher, View: n.view, Instance: p.instance, Audit: p.auditRefused, Own: n.own,
+			return swarm.NewMembers(swarm.MembersConfig{Peers: n.peers, Rows: p.db, Publisher: publisher, View: n.view, Instance: p.instance, Audit: p.auditRefused, Own: n.own, Again: n.again,
 				Self: messages.Member{HostUUID: p.hostUUID, Name: n.cluster.name, Role: string(config.RoleHub), Version: version}})
 		})})
 	membersPost.ref.Store(n.cluster.members)
@@ -133,6 +134,13 @@ func (n *node) peers() []messages.Peer {
 		return slices.Clip(append([]messages.Peer{}, h.Peers()...))
 	}
 	return nil
+}
+
+// again cuts a host's connection: it comes back at once and lists all its rows.
+func (n *node) again(host string) {
+	if h := n.cluster.fabric.Load(); h != nil {
+		h.Cut(host)
+	}
 }
 
 // whole says whether our table says all there is to say of this host: the first pass is over, and its sources are known.

@@ -84,9 +84,14 @@ func waitFor(ctx context.Context, d time.Duration) {
 	}
 }
 
-// swarmIs reports how the fabric does.
+// swarmIs reports how the fabric does, again and again: a view that has just restarted knows nothing. One goroutine calls it.
 func (n *node) swarmIs(state, detail string) {
-	n.view.Tell(messages.ComponentReported{Status: messages.ComponentStatus{Component: "swarm", State: state, Detail: detail, Since: messages.Moment{Time: time.Now()}}})
+	is := messages.ComponentStatus{Component: "swarm", State: state, Detail: detail, Since: n.cluster.swarm.Since}
+	if is != n.cluster.swarm {
+		is.Since = messages.Moment{Time: time.Now()}
+		n.cluster.swarm = is
+	}
+	n.view.Tell(messages.ComponentReported{Status: is})
 }
 
 func (d *daemon) listenHub(ctx context.Context, n *node) (*fabric.Hub, error) {
