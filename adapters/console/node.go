@@ -197,7 +197,7 @@ func (s *Server) copyAsItComes(w http.ResponseWriter, got *http.Response) {
 			return
 		}
 		if err != nil {
-			panic(http.ErrAbortHandler)
+			panic(http.ErrAbortHandler) //nolint:forbidigo // net/http has no other word for it
 		}
 	}
 }

@@ -15,8 +15,6 @@ import (
 
 // pages makes the console's pages over the API. The questions many pages have, and whose answers are long, are put to the
 // daemon directly.
-//
-//nolint:revive // what the pages are made of
 func pages(b console.Backend, feed *console.Feed, node string, hub bool, log zerolog.Logger) (func(api http.Handler) http.Handler, error) {
 	late := &lateHandler{}
 	short := web.Shortcuts{

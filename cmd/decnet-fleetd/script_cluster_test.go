@@ -99,7 +99,7 @@ func serveCluster(dir string, base func(path, node string, b console.Backend, ch
 	}{
 		{"FW2", standInWorker, worker, func(*console.Config) {}},
 		{"HUB", "local", standInHub{hub, "hub"}, func(c *console.Config) {
-			c.AskMember = through(at["FW2"])
+			c.AskMember = through(at["FW2"]) //nolint:bodyclose // who asks closes it
 			c.Feed.Append(messages.Event{At: longAgo, Type: "state_changed", Target: "decky-02", From: "running", To: "failed", Topic: "decky." + standInWorker + ":decky-02.state"})
 		}},
 		{"WORKER", "local", standInHub{wellFleet(), "worker"}, func(*console.Config) {}},
@@ -151,7 +151,7 @@ func serveConsole(path, node string, b console.Backend, change func(*console.Con
 	}
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(ctx) }()
-	return sync.OnceFunc(func() { cancel(); <-done }), nil
+	return sync.OnceFunc(func() { cancel(); _ = <-done }), nil
 }
 
 func TestFollowingAnotherHostEndsWhenItGoes(t *testing.T) {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"net/http"
@@ -158,32 +159,33 @@ func (p *Pages) act(r *http.Request, who Who) (content, error) {
 		return content{}, &Problem{Status: http.StatusBadRequest, Code: "bad_request", Detail: "what was typed is not what was asked for: nothing was done", Hint: "go back and type it exactly"}
 	}
 	d.Done, d.Allowed, d.Role = true, true, who.Role
+	if err := p.carryOut(r.Context(), &d); err != nil {
+		return content{}, err
+	}
+	return content{view: "act", title: title(d.Verb.Name), data: d}, nil
+}
+
+// carryOut has the daemon do what was consented to, and keeps what came of it.
+func (p *Pages) carryOut(ctx context.Context, d *actPage) (err error) {
+	order := Order{Verb: d.Verb.Name, Targets: d.Targets, Actors: d.Actors, Reason: d.Reason, DryRun: d.DryRun, Key: d.orderKey()}
 	switch d.Verb.Name {
 	case "reconcile":
-		pass, err := p.cfg.Model.Reconcile(r.Context(), d.DryRun)
-		if err != nil {
-			return content{}, err
+		var pass messages.PassReport
+		if pass, err = p.cfg.Model.Reconcile(ctx, d.DryRun); err == nil {
+			d.Pass = &pass
 		}
-		d.Pass = &pass
 	case "approve":
-		names, err := p.cfg.Model.Approve(r.Context(), d.Targets[0], d.Reason, d.DryRun)
-		if err != nil {
-			return content{}, err
-		}
+		var names []string
+		names, err = p.cfg.Model.Approve(ctx, d.Targets[0], d.Reason, d.DryRun)
 		for _, n := range names {
 			d.Results = append(d.Results, messages.ActionResult{Name: n, Before: "held", After: "released", Result: map[bool]string{true: "would be done", false: "done"}[d.DryRun]})
 		}
 	case "drain", "undrain", "forget", "leave":
-		if d.Results, err = p.cfg.Model.Host(r.Context(), Order{Verb: d.Verb.Name, Targets: d.Targets, Reason: d.Reason, DryRun: d.DryRun, Key: d.orderKey()}); err != nil {
-			return content{}, err
-		}
+		d.Results, err = p.cfg.Model.Host(ctx, order)
 	default:
-		d.Results, err = p.cfg.Model.Act(r.Context(), Order{Verb: d.Verb.Name, Targets: d.Targets, Actors: d.Actors, Reason: d.Reason, DryRun: d.DryRun, Key: d.orderKey()})
-		if err != nil {
-			return content{}, err
-		}
+		d.Results, err = p.cfg.Model.Act(ctx, order)
 	}
-	return content{view: "act", title: title(d.Verb.Name), data: d}, nil
+	return err
 }
 
 // orderKey: the dry run of an order and the order itself are two.

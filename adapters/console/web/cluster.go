@@ -140,7 +140,7 @@ func (p *Pages) cluster(r *http.Request, who Who) (content, error) {
 func (p *Pages) memberRow(m messages.Member, s site, who Who) memberRow {
 	now := p.cfg.Now()
 	row := memberRow{Member: m, Self: m.HostUUID == s.self, Concerns: []string{}, CertTone: certTone(m, now)}
-	if p.cfg.Concerns != nil && !(row.Self && s.own().Role == "worker") {
+	if p.cfg.Concerns != nil && (!row.Self || s.own().Role != "worker") {
 		row.Concerns = append(row.Concerns, p.cfg.Concerns(m, now)...)
 	}
 	if !s.hub() {

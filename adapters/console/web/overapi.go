@@ -78,7 +78,7 @@ func serves(h http.Handler, w http.ResponseWriter, r *http.Request) (broken bool
 	defer func() {
 		if e := recover(); e != nil {
 			if e != http.ErrAbortHandler { //nolint:errorlint // it is thrown as it is
-				panic(e)
+				panic(e) //nolint:forbidigo // it is not ours
 			}
 			broken = true
 		}

@@ -78,8 +78,6 @@ func newest(events []messages.Event, n int) []messages.Event {
 }
 
 // remember adds to the curves, at most every few seconds.
-//
-//nolint:revive // what a sample is made of
 func (p *Pages) remember(ctx context.Context, past *past, st messages.Status, deckies []messages.DeckyStatus, actors []messages.ActorStatus) {
 	now := p.cfg.Now()
 	if !past.due(now) {
