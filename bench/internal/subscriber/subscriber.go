@@ -81,14 +81,14 @@ func listen(ctx context.Context, socket string, c net.Conn, out *bufio.Writer) e
 		if err != nil {
 			return out.Flush()
 		}
-		if f.Args == probeTopic() {
-			if probed.Err() != nil {
-				continue
-			}
+		switch {
+		case f.Args != probeTopic():
+			err = record(out, time.Now(), f)
+		case probed.Err() == nil:
 			heard()
-			f = wire.Frame{Args: ReadyTopic}
-		}
-		if err := record(out, time.Now(), f); err != nil {
+			err = record(out, time.Now(), wire.Frame{Args: ReadyTopic})
+		} // a late probe is nothing to write down, but what came before it may wait for its flush
+		if err != nil {
 			return err
 		}
 		if r.Buffered() == 0 {
