@@ -20,7 +20,7 @@ func another(t *testing.T, answers map[string]string) *Client {
 	h := &http.Server{ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		text, is := answers[r.URL.Path]
 		if !is {
-			refuse(w, http.StatusNotFound, NotFound, "there is no "+r.URL.Path, "")
+			refuse(w, http.StatusNotFound, NotFound, "there is no "+r.URL.Path, "GET /v1/openapi.json lists the paths")
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
