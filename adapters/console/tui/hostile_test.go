@@ -13,13 +13,13 @@ const hostile = "\x1b]0;pwned\a\x1b[2J\u202e\u009b31m\r\n\x7f"
 
 // poison puts hostile text into every string there is, also of lists and of what is pointed to.
 func poison(v reflect.Value) {
-	switch v.Kind() {
+	switch v.Kind() { //nolint:exhaustive // other kinds hold no text
 	case reflect.String:
 		v.SetString(hostile)
 	case reflect.Struct:
-		for i := range v.NumField() {
-			if v.Field(i).CanSet() {
-				poison(v.Field(i))
+		for _, field := range v.Fields() {
+			if field.CanSet() {
+				poison(field)
 			}
 		}
 	case reflect.Slice:
