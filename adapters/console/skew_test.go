@@ -32,7 +32,7 @@ func another(t *testing.T, answers map[string]string) *Client {
 	t.Cleanup(func() {
 		c.Close()
 		_ = h.Close() // a test
-		_ = <-done // a test
+		_ = <-done    // a test
 	})
 	return c
 }
