@@ -1,6 +1,7 @@
 package console
 
 import (
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -32,7 +33,9 @@ func another(t *testing.T, answers map[string]string) *Client {
 	t.Cleanup(func() {
 		c.Close()
 		_ = h.Close() // a test
-		_ = <-done    // a test
+		if err := <-done; !errors.Is(err, http.ErrServerClosed) {
+			t.Error(err)
+		}
 	})
 	return c
 }
