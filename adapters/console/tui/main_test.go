@@ -156,7 +156,7 @@ func lacks(t *testing.T, m *Model, unwanted ...string) {
 // harmless stands for the program's own escaping.
 func harmless(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
+		if r < ' ' || r >= 0x7f && r < 0xa0 {
 			return '?'
 		}
 		return r
