@@ -53,7 +53,7 @@ func newSwarm(t *testing.T, d *dbms, n, size int) *swarm {
 	s.stage, s.sim = prepared(t, d, "m1", "m2")
 	s.enrolments()
 	s.ca.issue(t, s.path("master"), "decnet-master")
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // only to learn of a free port
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	s.port = l.Addr().(*net.TCPAddr).Port //nolint:forcetypeassert // it listens on TCP
 	must(t, l.Close())
@@ -116,8 +116,8 @@ func (w *worker) plug() {
 	w.t.Helper()
 	w.ip("netns", "add", w.ns)
 	w.t.Cleanup(func() {
-		_ = exec.Command("ip", "link", "del", w.link).Run() //nolint:noctx // it may be gone
-		_ = exec.Command("ip", "netns", "del", w.ns).Run()  //nolint:noctx // likewise
+		_ = exec.Command("ip", "link", "del", w.link).Run() // it may be gone
+		_ = exec.Command("ip", "netns", "del", w.ns).Run()  // likewise
 	})
 	w.ip("link", "add", w.link, "type", "veth", "peer", "name", "eth0", "netns", w.ns)
 	must(w.t, os.WriteFile("/proc/sys/net/ipv6/conf/"+w.link+"/disable_ipv6", []byte("1"), 0o600))

@@ -14,7 +14,7 @@ import (
 
 // hubBench measures a hub with simulated workers: at rest, under a stream of transitions, and when one worker catches up.
 func hubBench(ctx context.Context, b *bench) ([]report.Row, error) {
-	n, size, during := b.pick(100, 10), b.pick(500, 100), time.Duration(b.pick(30, 5))*time.Second
+	n, size, during := b.pick(100, 10), b.pick(500, 100), time.Duration(b.pick(90, 8))*time.Second
 	rate := b.pick(10000, 1000)
 	what := fmt.Sprintf("hub, %d workers, %d deckies: ", n, n*size)
 	idle := report.Row{Key: "hub/steady", What: what + "CPU, nothing but beats", Hold: "≤ 5 % of a core"}
@@ -23,11 +23,14 @@ func hubBench(ctx context.Context, b *bench) ([]report.Row, error) {
 	drained := report.Row{Key: "hub/drained", What: what + "bus drained after the stream", Hold: "≤ 30 s"}
 	caught := report.Row{Key: "hub/catchup", What: what + "10,000 transitions of one worker that was cut off", Hold: "≤ 10 s"}
 	err := b.on(ctx, func(h *stage.Host) error {
-		feed, err := hubStage(ctx, h, n, size, during, rate)
+		feed, err := hubStage(ctx, h, n, "-deckies", fmt.Sprint(size), "-rest", during.String(), "-rate", fmt.Sprint(rate))
 		if err != nil {
 			return err
 		}
 		if _, err := reached(ctx, feed, "listed"); err != nil {
+			return err
+		}
+		if _, err := drain(ctx, h); err != nil { // what the first listings brought is announced
 			return err
 		}
 		began := time.Now()
@@ -71,7 +74,7 @@ func hubBench(ctx context.Context, b *bench) ([]report.Row, error) {
 }
 
 // hubStage starts a hub with its bus and the workers, enrolled.
-func hubStage(ctx context.Context, h *stage.Host, n, size int, during time.Duration, rate int) (*stage.Feed[phase], error) {
+func hubStage(ctx context.Context, h *stage.Host, n int, crowd ...string) (*stage.Feed[phase], error) {
 	ca, err := pki.New()
 	if err != nil {
 		return nil, err
@@ -112,8 +115,7 @@ func hubStage(ctx context.Context, h *stage.Host, n, size int, during time.Durat
 	if err := h.Answers(ctx); err != nil {
 		return nil, err
 	}
-	r, err := h.Role("workers", "-hub", fmt.Sprintf("tls://127.0.0.1:%d", port), "-dir", h.Path("workers"), "-workers", fmt.Sprint(n), "-deckies", fmt.Sprint(size),
-		"-rest", during.String(), "-rate", fmt.Sprint(rate))
+	r, err := h.Role(append([]string{"workers", "-hub", fmt.Sprintf("tls://127.0.0.1:%d", port), "-dir", h.Path("workers"), "-workers", fmt.Sprint(n)}, crowd...)...)
 	if err != nil {
 		return nil, err
 	}

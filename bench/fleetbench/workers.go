@@ -56,7 +56,7 @@ func runWorkers(ctx context.Context, args []string) error {
 	if err := f.Parse(args); err != nil {
 		return quiet(ctx, err)
 	}
-	if err := c.connect(*hub, *dir, *n); err != nil {
+	if err := c.connect(*hub, *dir, *n); err != nil { //nolint:contextcheck // the links end with the process
 		return err
 	}
 	return quiet(ctx, c.phases(*rest, *burst, *rate))

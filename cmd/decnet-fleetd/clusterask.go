@@ -28,7 +28,8 @@ func (n *node) askCluster(ctx context.Context, question any) (any, error) {
 		if n.cluster.role != config.RoleWorker {
 			return nil, messages.ErrNotWorker
 		}
-		return messages.Alive{}, n.cluster.link.leave(ctx)
+		n.cluster.link.leave(ctx)
+		return messages.Alive{}, nil
 	case messages.ForgetHost:
 		if n.cluster.role != config.RoleHub {
 			return nil, messages.ErrNotHub
@@ -165,7 +166,7 @@ func (n *node) deckies(ctx context.Context) (any, error) {
 	for i := range own {
 		own[i].Node = n.cluster.name
 	}
-	all := append(own, others...)
+	all := slices.Concat(own, others)
 	slices.SortFunc(all, func(a, b messages.DeckyStatus) int {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.HostUUID, b.HostUUID))
 	})
@@ -188,7 +189,7 @@ func (n *node) status(ctx context.Context) (any, error) {
 	b, err := n.cluster.members.Ask(ctx, swarm.GetCounts{})
 	if err != nil {
 		s.Warnings = append(s.Warnings, "the members of the cluster are not known at the moment: "+err.Error())
-		return s, nil
+		return s, nil //nolint:nilerr // the rest of the status is worth having
 	}
 	counts, _ := b.(swarm.Counts)
 	for state, c := range counts.States {

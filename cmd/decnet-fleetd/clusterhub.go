@@ -145,15 +145,16 @@ func (n *node) deliver(ctx context.Context, host string, b messages.ShipBatch) (
 // refusedBy puts on record whom the fabric did not let in, or what it did not take.
 func (n *node) refusedBy(d *daemon, r messages.Refusal) {
 	who := cmp.Or(r.HostUUID, r.CN, r.Fingerprint, r.Remote)
-	why := r.Reason
+	texts := []string{r.Reason}
 	for _, more := range []struct{ key, text string }{{"", r.Detail}, {"cn ", r.CN}, {"fingerprint ", r.Fingerprint}, {"from ", r.Remote}} {
 		if more.text != "" {
-			why += "; " + more.key + more.text
+			texts = append(texts, more.key+more.text)
 		}
 	}
 	if r.Times > 1 {
-		why += fmt.Sprintf("; %d times", r.Times)
+		texts = append(texts, fmt.Sprintf("%d times", r.Times))
 	}
+	why := strings.Join(texts, "; ")
 	d.log.Warn().Str("host", r.HostUUID).Str("reason", why).Msg("refused a worker")
 	n.keep.record(messages.AuditEntry{UID: -1, Role: "none", Via: "swarm", Verb: "connect", Target: who, Reason: why, Result: "refused"}, d.log)
 	n.view.Tell(messages.EventHappened{Event: messages.Event{At: r.At, Type: "refused", Target: who, Cause: why}})

@@ -53,7 +53,7 @@ func (h *hubLink) join() error {
 }
 
 // leave says goodbye to the hub.
-func (h *hubLink) leave(ctx context.Context) error {
+func (h *hubLink) leave(ctx context.Context) {
 	h.mu.Lock()
 	w := h.w
 	h.w = nil
@@ -61,7 +61,6 @@ func (h *hubLink) leave(ctx context.Context) error {
 	if w != nil {
 		w.Leave(ctx)
 	}
-	return nil
 }
 
 func (h *hubLink) state() messages.LinkState {

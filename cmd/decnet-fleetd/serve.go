@@ -142,7 +142,7 @@ func (d *daemon) end(n *node) error {
 	ctx, cancel := context.WithTimeout(context.Background(), stopWithin)
 	defer cancel()
 	bye, said := context.WithTimeout(ctx, stopWithin/4)
-	_ = n.cluster.link.leave(bye) // so that nobody is alarmed; without a link there is nobody to tell
+	n.cluster.link.leave(bye) // so that nobody is alarmed
 	said()
 	if err := n.sys.Shutdown(ctx); err != nil {
 		d.log.Warn().Err(err).Msg("not every actor stopped in time")
