@@ -134,22 +134,10 @@ func (a *app) top(ctx context.Context, client *console.Client, s console.Selecti
 		return err
 	}
 	for n := 1; ; n++ {
-		list, err := client.Actors(ctx, s)
-		if err != nil {
-			return err
-		}
-		r, err := client.Runtime(ctx)
-		if err != nil {
-			return err
-		}
-		if f := a.format(); f == "table" || f == "wide" {
-			if a.outTTY {
-				fmt.Fprint(a.out, "\x1b[H\x1b[2J")
-			}
-			fmt.Fprintf(a.out, "%s  rss %d MiB  heap %d MiB  goroutines %d  cpu %.1fs  gc %.2fs  sched p99 %s\n", time.Now().UTC().Format(time.RFC3339), r.RSSBytes>>20,
-				r.HeapBytes>>20, r.Goroutines, r.CPUSeconds, r.GCCPUSeconds, span(r.SchedP99Seconds))
-		}
-		if err := a.show(actorsListing(list, false)); err != nil || n == times {
+		switch err := a.topOnce(ctx, client, s); {
+		case ctx.Err() != nil: // it came in the midst of a look
+			return ended(ctx)
+		case err != nil || n == times:
 			return err
 		}
 		select {
@@ -158,4 +146,24 @@ func (a *app) top(ctx context.Context, client *console.Client, s console.Selecti
 		case <-time.After(every):
 		}
 	}
+}
+
+// topOnce prints one look.
+func (a *app) topOnce(ctx context.Context, client *console.Client, s console.Selection) error {
+	list, err := client.Actors(ctx, s)
+	if err != nil {
+		return err
+	}
+	r, err := client.Runtime(ctx)
+	if err != nil {
+		return err
+	}
+	if f := a.format(); f == "table" || f == "wide" {
+		if a.outTTY {
+			fmt.Fprint(a.out, "\x1b[H\x1b[2J")
+		}
+		fmt.Fprintf(a.out, "%s  rss %d MiB  heap %d MiB  goroutines %d  cpu %.1fs  gc %.2fs  sched p99 %s\n", time.Now().UTC().Format(time.RFC3339), r.RSSBytes>>20,
+			r.HeapBytes>>20, r.Goroutines, r.CPUSeconds, r.GCCPUSeconds, span(r.SchedP99Seconds))
+	}
+	return a.show(actorsListing(list, false))
 }
