@@ -42,8 +42,10 @@ func TestOurOwnWritesCauseNoCompleteRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.foreign("5f0c", "y", "running")
-	if changed() || changed() {
-		t.Error("another host's row looks like a change of ours")
+	for range 2 { // the second time nobody has committed since
+		if changed() {
+			t.Error("another host's row looks like a change of ours")
+		}
 	}
 	w.foreign("local", "c", "running")
 	if !changed() {
