@@ -185,7 +185,6 @@ func (n *node) sayBeat() messages.Beat {
 }
 
 // askMember asks the API of another host on behalf of a user. Only a hub can; the answer's body must be closed.
-//
 func (n *node) askMember(ctx context.Context, hostUUID string, who messages.Asker, r *http.Request) (*http.Response, error) {
 	h := n.cluster.fabric.Load()
 	if h == nil {
