@@ -222,13 +222,6 @@ func (v *victim) waiting() (n int) {
 	return n
 }
 
-// committed counts the transitions that the database saw committed.
-func (v *victim) committed() (n int) {
-	v.t.Helper()
-	must(v.t, v.db.sql.QueryRowContext(v.t.Context(), "SELECT COUNT(*) FROM ("+history.LedgerQuery+") AS ledger").Scan(&n))
-	return n
-}
-
 // waitingOf says how many of them are one decky's.
 func (v *victim) waitingOf(name string) (n int) {
 	v.t.Helper()

@@ -191,12 +191,6 @@ func pauseAfter(n int) time.Duration {
 	return min(first<<min(n-2, 16), most)
 }
 
-// backoff is the wait before the next attempt to connect: doubling, with full jitter in its upper half.
-func backoff(p Policy, fails int, jitter float64) time.Duration {
-	d := min(p.RetryMin<<min(fails, 16), p.RetryMax)
-	return d/2 + time.Duration(jitter*float64(d/2))
-}
-
 func whyParked(tries int) string {
 	return fmt.Sprintf("sent alone %d times and never echoed: the bus refuses it or drops it", tries)
 }

@@ -3,6 +3,7 @@ package publisher
 import (
 	"time"
 
+	"github.com/decnet/decnet-fleetd/actors/supervise"
 	"github.com/decnet/decnet-fleetd/messages"
 )
 
@@ -130,7 +131,7 @@ func (f *flight) connected(now time.Time) {
 func (f *flight) ended(now time.Time, moved bool, jitter float64) {
 	f.dialAt = now
 	if !moved {
-		f.dialAt = now.Add(backoff(f.p, f.fails, jitter))
+		f.dialAt = now.Add(supervise.Retry(f.fails, jitter, f.p.RetryMin, f.p.RetryMax))
 		f.fails++
 	}
 	again := f.replayable()

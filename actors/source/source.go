@@ -105,10 +105,13 @@ func (s *Source) Receive(c *supervise.Ctx, msg any) {
 	case messages.RowWritten:
 		s.known.forget(m.Name)
 	case messages.GetView:
-		s.viewAsked(c)
+		s.tellAll(c)
+		if s.began { // it may be better or worse by now; an observer that has read nothing yet is about to
+			s.look()
+		}
 	case messages.Tick:
-		if s.full {
-			s.tellAll(c)
+		if s.full && !s.tellAll(c) {
+			s.look()
 		}
 	}
 }
@@ -121,26 +124,15 @@ func (s *Source) look() {
 	}
 }
 
-// viewAsked tells everything that is known and has it read again: it may be better or worse by now. An observer that has
-// not read anything yet is about to: asking it would be a second list of all containers.
-func (s *Source) viewAsked(c *supervise.Ctx) {
+// tellAll tells everything and says whether it could: where not, the next reading is told whole.
+func (s *Source) tellAll(c *supervise.Ctx) bool {
 	all := s.known.view()
-	if s.full = all == nil; !s.full {
-		s.tell(c, all)
+	if all == nil {
+		s.full = true
+		return false
 	}
-	if s.began {
-		s.look()
-	}
-}
-
-// tellAll tells everything, now or with the next reading.
-func (s *Source) tellAll(c *supervise.Ctx) {
-	if all := s.known.view(); all != nil {
-		s.tell(c, all)
-		return
-	}
-	s.full = true
-	s.look()
+	s.tell(c, all)
+	return true
 }
 
 func (s *Source) start(c *supervise.Ctx, m supervise.Started) {

@@ -46,21 +46,6 @@ func mayTake(w watch, me identity, now time.Time) bool {
 	return now.Sub(w.since) >= LeasePatience
 }
 
-// Backoff of a failing database: first and last wait. Chosen: the same for every dependency, 100 ms doubling to 5 s.
-const (
-	retryMin = 100 * time.Millisecond
-	retryMax = 5 * time.Second
-)
-
-// backoff is the wait before the n-th retry, n from 0. jitter is in [0,1): full jitter over the upper half.
-func backoff(n int, jitter float64) time.Duration {
-	d := retryMax
-	if n < 6 {
-		d = retryMin << n
-	}
-	return d/2 + time.Duration(float64(d/2)*jitter)
-}
-
 // pause is how long the store leaves the database alone after a transaction: as long as that took, so that DECNET's own
 // writers get their turn. Source: measured, back to back they waited up to 3.9 s, with the pause 53 ms.
 func pause(took time.Duration) time.Duration { return max(took, minPause) }

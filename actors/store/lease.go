@@ -25,7 +25,7 @@ func (s *Store) looked(c *supervise.Ctx, m looked) {
 	}
 	if m.err != nil {
 		s.trouble(c, m.err)
-		s.lookAgain(c, backoff(s.fails, s.cfg.Jitter()))
+		s.lookAgain(c, supervise.Retry(s.fails, s.cfg.Jitter(), supervise.RetryFirst, supervise.RetryMost))
 		s.fails++
 		return
 	}

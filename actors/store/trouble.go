@@ -15,7 +15,7 @@ func (s *Store) failed(c *supervise.Ctx, err error) {
 		return
 	}
 	s.trouble(c, err)
-	s.rest(c, backoff(s.fails, s.cfg.Jitter()))
+	s.rest(c, supervise.Retry(s.fails, s.cfg.Jitter(), supervise.RetryFirst, supervise.RetryMost))
 	s.fails++
 }
 

@@ -40,7 +40,6 @@ type MembersConfig struct {
 // Members is the hub's actor that knows its workers: who is alive, and what their rows say.
 type Members struct {
 	cfg     MembersConfig
-	began   time.Time
 	all     map[string]*member
 	roster  *roster
 	reading bool
@@ -96,7 +95,6 @@ type tableRead struct {
 func (m *Members) Receive(c *supervise.Ctx, msg any) {
 	switch x := msg.(type) {
 	case supervise.Started:
-		m.began = c.Now()
 		m.read(c)
 		m.look(c)
 	case supervise.Stopping:
@@ -187,7 +185,7 @@ func (m *Members) look(c *supervise.Ctx) {
 			m.judge(c, host, x)
 		}
 	}
-	if again := c.Now().Sub(m.saidAt) >= sayEvery; again {
+	if c.Now().Sub(m.saidAt) >= sayEvery {
 		m.saidAt = c.Now()
 		for host, x := range m.all {
 			m.publish(host, x, x.status)
@@ -274,7 +272,7 @@ func (m *Members) tableRead(c *supervise.Ctx, x tableRead) {
 	if x.err != nil {
 		c.Log().Warn().Err(x.err).Msg("rows of workers cannot be read: the lists show what was told")
 		m.roster.during = nil
-		c.After(retryMax, messages.Tick{Name: "read"})
+		c.After(supervise.RetryMost, messages.Tick{Name: "read"})
 		return
 	}
 	for host := range m.roster.read(x.read.Rows) {

@@ -218,7 +218,7 @@ func (m *Mirror) failed(c *supervise.Ctx, running []waiting, err error) {
 		delete(m.lists, w.d.HostUUID)
 		w.c.Respond(err)
 	}
-	m.rest(c, backoff(m.fails, 0.5))
+	m.rest(c, supervise.Retry(m.fails, 0.5, supervise.RetryFirst, supervise.RetryMost))
 	m.fails++
 }
 

@@ -31,10 +31,10 @@ type shipped struct {
 
 // next begins a round if there is one to make.
 func (s *Shipper) next(c *supervise.Ctx) {
-	list := !s.listed && s.link.Phase == messages.LinkConnected && s.cfg.Whole()
 	if s.busy || s.wait != nil || !s.owner || s.link.Phase != messages.LinkConnected || len(s.acks) > ackLimit {
 		return
 	}
+	list := !s.listed && s.cfg.Whole()
 	if !s.behind && !list {
 		if !s.listed {
 			s.again(c, askEvery)
@@ -153,7 +153,7 @@ func (s *Shipper) failed(c *supervise.Ctx, err error) {
 	if !errors.Is(err, messages.ErrHubAway) {
 		s.report.failed(c, err)
 	}
-	s.again(c, backoff(s.fails, s.cfg.Jitter()))
+	s.again(c, supervise.Retry(s.fails, s.cfg.Jitter(), supervise.RetryFirst, supervise.RetryMost))
 	s.fails++
 }
 
@@ -161,19 +161,4 @@ func (s *Shipper) again(c *supervise.Ctx, d time.Duration) {
 	if s.wait == nil {
 		s.wait = c.After(d, messages.Tick{Name: "again"})
 	}
-}
-
-// Backoff of a hub or a table that cannot now. Chosen: the same for every dependency, 100 ms doubling to 5 s.
-const (
-	retryMin = 100 * time.Millisecond
-	retryMax = 5 * time.Second
-)
-
-// backoff is the wait before the n-th retry, n from 0; jitter in [0,1) over the upper half.
-func backoff(n int, jitter float64) time.Duration {
-	d := retryMax
-	if n < 6 {
-		d = retryMin << n
-	}
-	return d/2 + time.Duration(float64(d/2)*jitter)
 }

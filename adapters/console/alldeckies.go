@@ -161,7 +161,8 @@ func (s *Server) look(m messages.Member) <-chan struct{} {
 	defer c.mu.Unlock()
 	l := c.lists[m.HostUUID]
 	if l == nil {
-		l = &nodeList{why: "it has not answered yet"}
+		l = &nodeList{why: "it has not answered yet", asking: make(chan struct{})}
+		close(l.asking)
 		if c.lists == nil {
 			c.lists = map[string]*nodeList{}
 		}
@@ -170,10 +171,6 @@ func (s *Server) look(m messages.Member) <-chan struct{} {
 	life := memberLife
 	if l.why != "" {
 		life = againAway
-	}
-	if l.asking == nil {
-		l.asking = make(chan struct{})
-		close(l.asking)
 	}
 	select {
 	case <-l.asking: // nobody asks

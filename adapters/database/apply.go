@@ -85,7 +85,14 @@ type attempt struct {
 }
 
 func (db *DB) attempt(ctx context.Context, token int64, batch []messages.RowChange) (*attempt, error) {
-	const what = "write rows"
+	return db.durably(ctx, "write rows", func(ctx context.Context, a *attempt) error {
+		a.batch = batch
+		return a.run(ctx, token)
+	})
+}
+
+// durably does work in one transaction and commits it. What it put into the outbox counts only then.
+func (db *DB) durably(ctx context.Context, what string, work func(context.Context, *attempt) error) (*attempt, error) {
 	p, err := db.pools(false)
 	if err != nil {
 		return nil, err
@@ -99,13 +106,13 @@ func (db *DB) attempt(ctx context.Context, token int64, batch []messages.RowChan
 	defer rollback(tx)
 	crashpoint.At(crashpoint.Begun)
 	now := db.cfg.Now()
-	a := &attempt{db: db, tx: tx, batch: batch, now: now, stamp: stamp(now)}
-	if err := a.run(ctx, token); err != nil {
+	a := &attempt{db: db, tx: tx, now: now, stamp: stamp(now)}
+	if err := work(ctx, a); err != nil {
 		return nil, db.explain(what, err)
 	}
 	crashpoint.At(crashpoint.Committing)
 	if err := tx.Commit(); err != nil {
-		return nil, db.explain("commit rows", err)
+		return nil, db.explain(what+": commit", err)
 	}
 	crashpoint.At(crashpoint.Committed)
 	db.outbox.add(a.grown)
@@ -141,12 +148,8 @@ func txOptions(d *dialect) *sql.TxOptions { return &sql.TxOptions{Isolation: d.i
 
 // run fences first: an owner that lost the lease reads nothing and waits for no row.
 func (a *attempt) run(ctx context.Context, token int64) error {
-	n, err := a.exec(ctx, "UPDATE fleetd_lease SET beat = beat + 1 WHERE host_uuid = ? AND token = ?", a.db.cfg.HostUUID, token)
-	if err != nil {
+	if err := a.fence(ctx, token); err != nil {
 		return err
-	}
-	if n != 1 {
-		return messages.ErrFenced
 	}
 	if err := a.readState(ctx); err != nil {
 		return err
@@ -155,6 +158,15 @@ func (a *attempt) run(ctx context.Context, token int64) error {
 		a.settle(a.batch[i])
 	}
 	return a.write(ctx)
+}
+
+// fence keeps the lease until the commit, or says that it is somebody else's.
+func (a *attempt) fence(ctx context.Context, token int64) error {
+	n, err := a.exec(ctx, "UPDATE fleetd_lease SET beat = beat + 1 WHERE host_uuid = ? AND token = ?", a.db.cfg.HostUUID, token)
+	if err == nil && n != 1 {
+		return messages.ErrFenced
+	}
+	return err
 }
 
 // exec runs one statement of the transaction and says how many rows it matched.

@@ -96,39 +96,21 @@ type mirroring struct {
 }
 
 func (db *DB) mirror(ctx context.Context, token int64, deliveries []messages.Delivery) ([]messages.Delivered, error) {
-	const what = "mirror rows of workers"
-	p, err := db.pools(false)
+	var m *mirroring
+	_, err := db.durably(ctx, "mirror rows of workers", func(ctx context.Context, a *attempt) error {
+		m = &mirroring{attempt: a, hosts: map[string]*mirrored{}, out: make([]messages.Delivered, len(deliveries))}
+		return m.run(ctx, token, deliveries)
+	})
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, txLimit*db.cfg.Timeout)
-	defer cancel()
-	tx, err := db.begin(ctx, p)
-	if err != nil {
-		return nil, db.explain(what, err)
-	}
-	defer rollback(tx)
-	now := db.cfg.Now()
-	m := &mirroring{attempt: &attempt{db: db, tx: tx, now: now, stamp: stamp(now)}, hosts: map[string]*mirrored{}, out: make([]messages.Delivered, len(deliveries))}
-	if err := m.run(ctx, token, deliveries); err != nil {
-		return nil, db.explain(what, err)
-	}
-	if err := tx.Commit(); err != nil {
-		return nil, db.explain("commit rows of workers", err)
-	}
-	db.outbox.add(m.grown)
-	db.coalesced.Add(m.grown.merged)
 	m.distribute()
 	return m.out, nil
 }
 
 func (m *mirroring) run(ctx context.Context, token int64, deliveries []messages.Delivery) error {
-	n, err := m.exec(ctx, "UPDATE fleetd_lease SET beat = beat + 1 WHERE host_uuid = ? AND token = ?", m.db.cfg.HostUUID, token)
-	if err != nil {
+	if err := m.fence(ctx, token); err != nil {
 		return err
-	}
-	if n != 1 {
-		return messages.ErrFenced
 	}
 	if err := m.db.outbox.load(ctx, m.db, m.tx); err != nil {
 		return err

@@ -29,16 +29,16 @@ var (
 
 // cluster is what a node has beside its own host: nothing where it runs alone.
 type cluster struct {
-	role    config.Role
-	name    string // of this host
-	link    *hubLink
-	shipper *post
-	both    *sinks // of a worker with a bus; nil: one sink alone
-	mirror  *supervise.Ref
-	members *supervise.Ref
-	swarm   messages.ComponentStatus          // of the fabric, as last reported
-	fabric  atomic.Pointer[fabric.Hub]        // nil while it does not stand
-	names   atomic.Pointer[map[string]string] // of enrolled hosts by uuid
+	role     config.Role
+	name     string // of this host
+	link     *hubLink
+	delivery *post  // the shipper of a worker, the mirror of a hub
+	both     *sinks // of a worker with a bus; nil: one sink alone
+	mirror   *supervise.Ref
+	members  *supervise.Ref
+	swarm    messages.ComponentStatus          // of the fabric, as last reported
+	fabric   atomic.Pointer[fabric.Hub]        // nil while it does not stand
+	names    atomic.Pointer[map[string]string] // of enrolled hosts by uuid
 }
 
 func newCluster(role config.Role) *cluster {
@@ -46,7 +46,7 @@ func newCluster(role config.Role) *cluster {
 	if err != nil {
 		name = "localhost"
 	}
-	return &cluster{role: role, name: name, link: &hubLink{}, shipper: &post{}}
+	return &cluster{role: role, name: name, link: &hubLink{}, delivery: &post{}}
 }
 
 // nameOf is the name of another host; its uuid where nobody knows it.
@@ -73,10 +73,8 @@ func (t tee) Tell(msg any) bool {
 func (n *node) hears(p parts, publisher store.Teller) store.Teller {
 	switch {
 	case p.silent || p.dryRun:
-	case n.cluster.role == config.RoleWorker:
-		return tee{publisher, n.cluster.shipper}
-	case n.cluster.role == config.RoleHub:
-		return tee{publisher, n.cluster.shipper} // the mirror's address, see hubActors
+	case n.cluster.role == config.RoleWorker, n.cluster.role == config.RoleHub:
+		return tee{publisher, n.cluster.delivery}
 	}
 	return publisher
 }
@@ -88,7 +86,7 @@ func (n *node) clusterActors(p parts, publisher store.Teller) {
 	}
 	switch n.cluster.role {
 	case config.RoleWorker:
-		n.cluster.shipper.ref.Store(n.sys.Spawn(supervise.Spec{Kind: "swarm", ID: "shipper", Group: "delivery", Subsystem: true, Mailbox: bigMailbox,
+		n.cluster.delivery.ref.Store(n.sys.Spawn(supervise.Spec{Kind: "swarm", ID: "shipper", Group: "delivery", Subsystem: true, Mailbox: bigMailbox,
 			New: p.metered("swarm", func() supervise.Receiver {
 				return swarm.NewShipper(swarm.ShipperConfig{Table: p.db, Hub: n.cluster.link, Store: n.outboxOf(hubSink), View: n.view, Whole: n.whole, NewID: newID,
 					Jitter: mathrand.Float64, Alone: n.publisher == nil})
@@ -119,7 +117,7 @@ func (n *node) hubActors(p parts, publisher store.Teller) {
 		New: p.metered("swarm", func() supervise.Receiver {
 			return swarm.NewMirror(swarm.MirrorConfig{Rows: p.db, Store: n.store, Publisher: publisher, View: n.view, Members: membersPost})
 		})})
-	n.cluster.shipper.ref.Store(n.cluster.mirror)
+	n.cluster.delivery.ref.Store(n.cluster.mirror)
 	n.cluster.members = n.sys.Spawn(supervise.Spec{Kind: "swarm", ID: "members", Mailbox: bigMailbox,
 		New: p.metered("swarm", func() supervise.Receiver {
 			return swarm.NewMembers(swarm.MembersConfig{Peers: n.peers, Rows: p.db, Publisher: publisher, View: n.view, Instance: p.instance, Audit: p.auditRefused, Own: n.own, Again: n.again,
@@ -131,7 +129,7 @@ func (n *node) hubActors(p parts, publisher store.Teller) {
 // peers lists the enrolled hosts; nil while the fabric does not stand.
 func (n *node) peers() []messages.Peer {
 	if h := n.cluster.fabric.Load(); h != nil {
-		return slices.Clip(append([]messages.Peer{}, h.Peers()...))
+		return append([]messages.Peer{}, h.Peers()...) // none enrolled is not nil
 	}
 	return nil
 }

@@ -106,7 +106,7 @@ func (h *hubLink) beat(b messages.Beat) error {
 func (d *daemon) joinHub(n *node, console http.Handler) error {
 	s := d.settings
 	files := agentdir.In(s.AgentDir)
-	n.cluster.link.tells = func(st messages.LinkState) { n.cluster.shipper.Tell(messages.LinkChanged{State: st}) }
+	n.cluster.link.tells = func(st messages.LinkState) { n.cluster.delivery.Tell(messages.LinkChanged{State: st}) }
 	n.cluster.link.dial = func() (*fabric.Worker, error) {
 		w, err := fabric.Dial(fabric.WorkerConfig{Hub: s.Hub, HostUUID: s.HostUUID, Files: fabric.Files(files), HubFingerprint: s.HubFingerprint,
 			Version: version, State: n.cluster.link.told, Now: time.Now, Jitter: mathrand.Float64})
