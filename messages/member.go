@@ -1,6 +1,16 @@
 package messages
 
-import "errors"
+import (
+	"errors"
+	"regexp"
+)
+
+// hostUUID is the form of a uuid in swarm_hosts.
+var hostUUID = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+
+// ValidHostUUID says whether a host of a swarm may be called so. It may stand in a subject of the fabric: a wildcard in a
+// row of swarm_hosts would widen the permissions of its host.
+func ValidHostUUID(uuid string) bool { return hostUUID.MatchString(uuid) }
 
 // MemberStatus says how one host of a cluster is doing, as its hub sees it. It never changes a row.
 type MemberStatus string

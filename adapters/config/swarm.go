@@ -3,10 +3,11 @@ package config
 import (
 	"net"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/decnet/decnet-fleetd/messages"
 )
 
 // Role says which part of a swarm the daemon plays.
@@ -69,7 +70,7 @@ func (l *loader) swarm() {
 	if s.Hub == "" && len(l.candidates(specHub)) == 0 {
 		l.fault(specHub.key, "is not named, and a worker needs one", "give --hub tls://MASTER:"+DefaultSwarmPort+", or [agent] master-host in decnet.ini")
 	}
-	if !uuidForm.MatchString(s.HostUUID) {
+	if !messages.ValidHostUUID(s.HostUUID) {
 		l.fault(specHostUUID.key, "is "+quoted(s.HostUUID)+", and a worker needs the uuid it is enrolled under",
 			"enrol the host, so that decnet.ini has [decnet] mode = agent and [agent] host-uuid, or give --host-uuid")
 	}
@@ -122,9 +123,6 @@ func (l *loader) hub() string {
 		return "tls://" + net.JoinHostPort(strings.Trim(v, "[]"), DefaultSwarmPort), ""
 	})
 }
-
-// uuidForm is the form of a host's uuid in swarm_hosts.
-var uuidForm = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 
 func hubURL(v string) (string, string) {
 	u, err := url.Parse(v)

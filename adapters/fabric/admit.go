@@ -91,7 +91,7 @@ func (h *Hub) checkOwn(c server.ClientAuthentication) bool {
 		c.RegisterUser(&server.User{Username: "hub", Account: h.ns.SystemAccount()})
 		return true
 	}
-	if !ValidHost(o.Username) {
+	if !messages.ValidHostUUID(o.Username) {
 		return false
 	}
 	c.RegisterUser(&server.User{Username: "hub", Account: h.account, Permissions: permissions(downSubject(o.Username, "*"), upSubject(o.Username, "*"))})

@@ -74,12 +74,6 @@ type WorkerConfig struct {
 	Reread time.Duration
 }
 
-// uuidForm is what may stand in a subject: a wildcard in a row of swarm_hosts would widen the permissions of its host.
-var uuidForm = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
-
-// ValidHost says whether a host's uuid may have a place on the fabric.
-func ValidHost(uuid string) bool { return uuidForm.MatchString(uuid) }
-
 const rereadEvery = 2 * time.Second
 
 func (c *HubConfig) fill() error {
@@ -112,7 +106,7 @@ func (c *WorkerConfig) fill() (string, error) {
 	if c.Now == nil || c.Jitter == nil {
 		return "", errors.New("fabric: a worker needs a clock and a source of jitter")
 	}
-	if !ValidHost(c.HostUUID) {
+	if !messages.ValidHostUUID(c.HostUUID) {
 		return "", fmt.Errorf("fabric: host-uuid %q is no uuid (see [agent] host-uuid in decnet.ini)", c.HostUUID)
 	}
 	c.HubFingerprint = strings.ToLower(strings.ReplaceAll(c.HubFingerprint, ":", ""))

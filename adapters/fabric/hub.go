@@ -130,7 +130,7 @@ func (h *Hub) sound(pins []messages.Pin) []messages.Pin {
 	out := make([]messages.Pin, 0, len(pins))
 	for _, p := range pins {
 		p.Fingerprint = strings.ToLower(p.Fingerprint)
-		if ValidHost(p.HostUUID) && fingerprintForm.MatchString(p.Fingerprint) && !hosts[p.HostUUID] {
+		if messages.ValidHostUUID(p.HostUUID) && fingerprintForm.MatchString(p.Fingerprint) && !hosts[p.HostUUID] {
 			hosts[p.HostUUID] = true
 			times[p.Fingerprint]++
 			out = append(out, p)

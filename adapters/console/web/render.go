@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/decnet/decnet-fleetd/messages"
@@ -26,14 +27,28 @@ var pageFiles embed.FS
 //go:embed static/*
 var staticFiles embed.FS
 
-// views are the parsed pages.
+// views are the pages. They are parsed when the first one is shown: most daemons are never looked at in a browser, and the
+// parsed pages take 2 MiB.
 type views struct {
-	byName  map[string]*template.Template
+	parsed  func() (map[string]*template.Template, error)
 	version string // of the static files: changes when one does
 }
 
-func parseViews(escape func(string) string, now func() time.Time) (*views, error) {
-	v := &views{byName: map[string]*template.Template{}, version: staticVersion()}
+func newViews(escape func(string) string, now func() time.Time) *views {
+	return &views{version: staticVersion(), parsed: sync.OnceValues(func() (map[string]*template.Template, error) { return parseViews(escape, now) })}
+}
+
+// named gives one page.
+func (v *views) named(name string) (*template.Template, error) {
+	all, err := v.parsed()
+	if err == nil && all[name] == nil {
+		err = fmt.Errorf("there is no template %q", name)
+	}
+	return all[name], err
+}
+
+func parseViews(escape func(string) string, now func() time.Time) (map[string]*template.Template, error) {
+	byName := map[string]*template.Template{}
 	base, err := template.New("layout.html").Funcs(functions(escape, now)).ParseFS(pageFiles, "pages/layout.html", "pages/parts.html")
 	if err != nil {
 		return nil, fmt.Errorf("parse the layout: %w", err)
@@ -50,9 +65,9 @@ func parseViews(escape func(string) string, now func() time.Time) (*views, error
 		if err != nil {
 			return nil, fmt.Errorf("parse %s: %w", name, err)
 		}
-		v.byName[strings.TrimSuffix(path.Base(name), ".html")] = t
+		byName[strings.TrimSuffix(path.Base(name), ".html")] = t
 	}
-	return v, nil
+	return byName, nil
 }
 
 func staticVersion() string {
@@ -173,9 +188,9 @@ func (p *Pages) write(w http.ResponseWriter, r *http.Request, who Who, c content
 
 // render writes a page to memory first: one that fails halfway is never shown.
 func (p *Pages) render(to *bytes.Buffer, r *http.Request, who Who, c content) error {
-	t := p.views.byName[c.view]
-	if t == nil {
-		return fmt.Errorf("there is no template %q", c.view)
+	t, err := p.views.named(c.view)
+	if err != nil {
+		return err
 	}
 	return t.ExecuteTemplate(to, "layout.html", p.frame(r, who, c))
 }

@@ -91,7 +91,11 @@ func (p *Pages) tap(w http.ResponseWriter, r *http.Request) {
 }
 
 func (p *Pages) row(w http.ResponseWriter, out *http.ResponseController, m Tapped) error {
-	if err := p.views.byName["taps"].ExecuteTemplate(w, "taprow", m); err != nil {
+	t, err := p.views.named("taps")
+	if err == nil {
+		err = t.ExecuteTemplate(w, "taprow", m)
+	}
+	if err != nil {
 		return err
 	}
 	return out.Flush()
@@ -102,7 +106,9 @@ func (p *Pages) endTap(w http.ResponseWriter, seen int, dropped int64, err error
 	if err != nil {
 		words = "The tap broke off: " + err.Error()
 	}
-	_ = p.views.byName["taps"].ExecuteTemplate(w, "tapend", words) // an error means that the reader has gone
+	if t, err := p.views.named("taps"); err == nil {
+		_ = t.ExecuteTemplate(w, "tapend", words) // an error means that the reader has gone
+	}
 }
 
 // rowsHere marks where the rows of a tap go: html/template drops comments.

@@ -48,12 +48,8 @@ func New(cfg Config) (*Pages, error) {
 	if cfg.Escape == nil {
 		cfg.Escape = printable
 	}
-	p := &Pages{cfg: cfg}
+	p := &Pages{cfg: cfg, views: newViews(cfg.Escape, cfg.Now)}
 	if _, err := rand.Read(p.tokens.key[:]); err != nil {
-		return nil, err
-	}
-	var err error
-	if p.views, err = parseViews(cfg.Escape, cfg.Now); err != nil {
 		return nil, err
 	}
 	p.mux = p.routes()
