@@ -13,7 +13,7 @@ import (
 const (
 	// lookEvery is how often silence is judged. Chosen: a twelfth of the shortest.
 	lookEvery = 250 * time.Millisecond
-	// readEvery is how often all rows are read, for what others wrote. Source: 50,000 rows take a quarter of a second.
+	// readEvery is how often all rows are read, for what others wrote. Source: 50,000 rows take half a second on SQLite.
 	readEvery = time.Minute
 	// sayEvery is how often the health of each host is published although it has not changed: what was said while a bus
 	// was away is lost. Source: the pace of heartbeats.

@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	// mirrorBatch bounds the transitions and rows of one transaction. Source: measured; 512 take about 30 ms, and DECNET's
-	// own writers wait no longer than that.
+	// mirrorBatch bounds the transitions and rows of one transaction. Source: measured on SQLite, 250 new rows take 25 ms and
+	// 250 changes of state 12; DECNET's own writers wait no longer than a batch.
 	mirrorBatch = 512
 	// mirrorDeadline bounds a transaction. Source: below the 30 s that a worker waits for its ack.
 	mirrorDeadline = 20 * time.Second
