@@ -62,6 +62,8 @@ type RowChange struct {
 	LastError    string
 	// Vanished: an InsertRow of a row that was there before; an open deploy refuses it.
 	Vanished bool
+	// Patient: its decky flaps and waited for its pace already; it may wait a little more, for others to be written with.
+	Patient bool
 	// The transition.
 	Transition Transition
 	EventID    string // 32 hex digits from 128 random bits

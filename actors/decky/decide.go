@@ -187,6 +187,7 @@ func decideUpdate(o *observations, p Policy) verdict {
 	}
 	if setState || v.differs != 0 {
 		v.want = update(o, state, setState, v.differs)
+		v.want.Patient = flaps(o, p)
 		if !setState && v.held == nil {
 			v.reason = ReasonDrift
 		}
@@ -203,6 +204,11 @@ func notYetNews(o *observations, p Policy) (why string, ready time.Time) {
 		return ReasonVanishing, ready
 	}
 	return "", time.Time{}
+}
+
+// flaps: it swallowed changes, and its last commit was about one pace ago.
+func flaps(o *observations, p Policy) bool {
+	return o.flips > 1 && o.now.Before(o.lastCommit.Add(2*p.CommitEvery))
 }
 
 // vanishing says whether an expected service has no container, or one that was never started: what compose leaves while

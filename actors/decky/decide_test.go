@@ -145,6 +145,9 @@ func TestConfigRidesAlongWithAStateChange(t *testing.T) {
 func TestFlappingIsCommittedOnceASecondAndCounted(t *testing.T) {
 	o := story(declared("ssh"), row("running", "ssh"), runs("ssh", "exited"))
 	v := decide(o, DefaultPolicy())
+	if v.want.Patient {
+		t.Error("the first change is to be written at once")
+	}
 	o.flight = &flight{change: *v.want, flips: o.flips}
 	o = fold(o, messages.RowReply{Outcome: messages.Committed, Presence: messages.Present, Row: row("failed", "ssh").Row, Rev: 1, At: o.now})
 	for _, state := range []string{"running", "exited", "running"} {
@@ -155,8 +158,11 @@ func TestFlappingIsCommittedOnceASecondAndCounted(t *testing.T) {
 		t.Fatalf("within a second: %+v", v)
 	}
 	o.now = v.wake
-	if v = decide(o, DefaultPolicy()); v.want == nil || v.want.Transition.Coalesced != 2 {
+	if v = decide(o, DefaultPolicy()); v.want == nil || v.want.Transition.Coalesced != 2 || !v.want.Patient {
 		t.Fatalf("after a second: %+v", v.want)
+	}
+	if o.now = o.now.Add(time.Second); decide(o, DefaultPolicy()).want.Patient {
+		t.Error("after a rest several changes are to be written at once")
 	}
 }
 

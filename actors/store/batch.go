@@ -10,6 +10,7 @@ const MaxBatch = 128
 type orders struct {
 	byName map[string]messages.RowChange
 	queue  []string
+	urgent int // of byName, those that are not patient
 }
 
 func newOrders() *orders { return &orders{byName: map[string]messages.RowChange{}} }
@@ -20,7 +21,21 @@ func (o *orders) put(c messages.RowChange) {
 		o.tidy()
 		o.queue = append(o.queue, c.Name)
 	}
-	o.byName[c.Name] = c
+	o.set(c)
+}
+
+func (o *orders) set(c messages.RowChange) {
+	o.drop(c.Name)
+	if o.byName[c.Name] = c; !c.Patient {
+		o.urgent++
+	}
+}
+
+func (o *orders) drop(name string) {
+	if c, waiting := o.byName[name]; waiting && !c.Patient {
+		o.urgent--
+	}
+	delete(o.byName, name)
 }
 
 // tidy drops what was withdrawn from the queue when that is most of it.
@@ -42,7 +57,7 @@ func (o *orders) putBack(batch []messages.RowChange) {
 	front := make([]string, 0, len(batch)+len(o.queue))
 	for _, c := range batch {
 		if _, better := o.byName[c.Name]; !better {
-			o.byName[c.Name] = c
+			o.set(c)
 			front = append(front, c.Name)
 		}
 	}
@@ -54,7 +69,7 @@ func (o *orders) withdraw(name string, seq uint64) bool {
 	if c, waiting := o.byName[name]; !waiting || c.Seq != seq {
 		return false
 	}
-	delete(o.byName, name)
+	o.drop(name)
 	return true
 }
 
@@ -69,7 +84,7 @@ func (o *orders) take() []messages.RowChange {
 		n++
 		if c, waiting := o.byName[name]; waiting {
 			batch = append(batch, c)
-			delete(o.byName, name)
+			o.drop(name)
 		}
 	}
 	o.queue = append([]string(nil), o.queue[n:]...)

@@ -56,8 +56,12 @@ type Store struct {
 	busy    bool // something is at the database
 	resting bool // the pause after a transaction, or a backoff
 	fails   int
-	broken  string // what the database last said; "" while it works
-	unsent  []any  // replies the fleet's full mailbox refused; nothing is written before they are told
+
+	gathering          bool // what is not urgent waits for company
+	rowsRipe, acksRipe bool // and has waited long enough
+
+	broken string // what the database last said; "" while it works
+	unsent []any  // replies the fleet's full mailbox refused; nothing is written before they are told
 
 	token  int64 // 0: not the owner
 	watch  watch
@@ -141,6 +145,9 @@ func (s *Store) tick(c *supervise.Ctx, m messages.Tick) {
 	case "rested":
 		s.resting = false
 		s.next(c)
+	case "gathered":
+		s.gathering, s.rowsRipe, s.acksRipe = false, s.orders.len() > 0, len(s.acks) > 0
+		s.next(c)
 	case "lease":
 		if s.token != 0 {
 			s.beat(c)
@@ -185,13 +192,22 @@ func (s *Store) next(c *supervise.Ctx) {
 	if s.token == 0 || s.busy || s.resting || len(s.unsent) > 0 {
 		return
 	}
-	switch {
-	case s.orders.len() > 0:
+	switch rows, acks := s.orders.len(), len(s.acks); {
+	case s.orders.urgent > 0 || rows >= MaxBatch || rows > 0 && s.rowsRipe:
+		s.rowsRipe = false
 		s.apply(c)
-	case len(s.acks) > 0:
+	case acks >= maxAcks || acks > 0 && s.acksRipe:
+		s.acksRipe = false
 		s.acknowledge(c)
+	case rows+acks > 0 && !s.gathering:
+		s.gathering = true
+		c.After(company, messages.Tick{Name: "gathered"})
 	}
 }
+
+// company is how long what is not urgent waits for more of its kind: acknowledgements, and changes of deckies that flap.
+// Source: measured in a storm on 100 deckies, where each in a transaction of its own kept the database busy without rest.
+const company = 25 * time.Millisecond
 
 func (s *Store) apply(c *supervise.Ctx) {
 	batch, token := s.orders.take(), s.token

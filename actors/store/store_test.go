@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -25,6 +26,8 @@ type base struct {
 	batches [][]string
 	acked   []int64
 	id      int64
+
+	deletions int
 }
 
 func (b *base) Apply(ctx context.Context, token int64, batch []messages.RowChange) ([]messages.RowReply, []messages.OutboxRow, error) {
@@ -59,6 +62,7 @@ func (b *base) Acknowledge(_ context.Context, ids []int64) error {
 	defer b.mu.Unlock()
 	if b.fail == nil {
 		b.acked = append(b.acked, ids...)
+		b.deletions++
 	}
 	return b.fail
 }
@@ -287,6 +291,73 @@ func TestAcknowledgedRowsAreDeletedInTheEnd(t *testing.T) {
 		synctest.Wait()
 		if !slices.Equal(s.base.deleted(), []int64{1, 2}) {
 			t.Errorf("deleted %v", s.base.deleted())
+		}
+	})
+}
+
+func patient(name string, seq uint64) messages.RowChange {
+	c := change(name, messages.Failed, seq)
+	c.Patient = true
+	return c
+}
+
+func TestPatientOrdersWaitForEachOtherAndGoWithAnUrgentOne(t *testing.T) {
+	stage(t, &base{}, func(s *scene) {
+		for _, n := range []string{"d1", "d2", "d3"} {
+			s.store.Tell(patient(n, 1))
+			time.Sleep(company/3 - time.Millisecond)
+		}
+		if b := s.base.written(); len(b) != 0 {
+			t.Fatalf("batches %v before they had waited", b)
+		}
+		time.Sleep(5 * time.Millisecond)
+		s.store.Tell(patient("d4", 1)) // it begins another wait
+		time.Sleep(5 * time.Millisecond)
+		if b := s.base.written(); len(b) != 1 || len(b[0]) != 3 {
+			t.Fatalf("batches %v, want one of three", b)
+		}
+		s.store.Tell(change("d5", messages.Failed, 1))
+		synctest.Wait()
+		if b := s.base.written(); len(b) != 2 || !slices.Equal(b[1], []string{"d4 failed", "d5 failed"}) {
+			t.Errorf("batches %v, want d4 to go with d5 at once", b)
+		}
+	})
+}
+
+func TestPatientOrdersAreWrittenThroughFailuresFullBatchesAndWithdrawals(t *testing.T) {
+	stage(t, &base{}, func(s *scene) {
+		s.base.set(func() { s.base.fail = errors.New("gone") })
+		for i := range 2*MaxBatch + 1 {
+			s.store.Tell(patient(fmt.Sprintf("d%03d", i), 1))
+		}
+		time.Sleep(time.Minute)
+		s.store.Tell(messages.WithdrawRow{Name: "d000", Seq: 1})
+		s.base.set(func() { s.base.fail = nil })
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		n := 0
+		for _, b := range s.base.written() {
+			n += len(b)
+		}
+		if n != 2*MaxBatch {
+			t.Errorf("%d orders written, want all %d that were not withdrawn", n, 2*MaxBatch)
+		}
+	})
+}
+
+func TestAcknowledgementsWaitForCompany(t *testing.T) {
+	stage(t, &base{}, func(s *scene) {
+		for i := range 10 {
+			s.store.Tell(messages.OutboxAcknowledged{IDs: []int64{int64(i)}})
+			time.Sleep(time.Millisecond)
+		}
+		if n := len(s.base.deleted()); n != 0 {
+			t.Errorf("%d deleted at once", n)
+		}
+		time.Sleep(company)
+		synctest.Wait()
+		if s.base.deletions != 1 || len(s.base.deleted()) != 10 {
+			t.Errorf("%d rows in %d deletions, want 10 in one", len(s.base.deleted()), s.base.deletions)
 		}
 	})
 }
