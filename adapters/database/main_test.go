@@ -26,7 +26,7 @@ var start = time.Date(2026, 11, 23, 14, 56, 58, 895804000, time.UTC)
 
 // world is a database as DECNET leaves it, DECNET's own connection to it, and ours.
 type world struct {
-	t     *testing.T
+	t     testing.TB
 	at    site
 	url   string
 	path  string  // of the SQLite file

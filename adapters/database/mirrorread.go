@@ -3,7 +3,6 @@ package database
 import (
 	"context"
 	"database/sql"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -20,7 +19,7 @@ func (m *mirroring) readAll(ctx context.Context, deliveries []messages.Delivery)
 	for _, d := range deliveries {
 		if m.hosts[d.HostUUID] == nil {
 			m.order = append(m.order, d.HostUUID)
-			m.hosts[d.HostUUID] = &mirrored{host: d.HostUUID, was: map[string]mirrorState{}, known: map[string]memo{}, fresh: map[string]bool{}, touched: map[string]int{}}
+			m.hosts[d.HostUUID] = &mirrored{host: d.HostUUID, was: map[string]mirrorState{}, now: map[string]mirrorState{}, known: map[string]memo{}, fresh: map[string]bool{}, touched: map[string]int{}}
 		}
 		whole[d.HostUUID] = whole[d.HostUUID] || d.Keep != nil || d.Forget
 		for _, e := range d.Batch.Events {
@@ -32,11 +31,12 @@ func (m *mirroring) readAll(ctx context.Context, deliveries []messages.Delivery)
 			}
 		}
 	}
-	slices.Sort(m.order) // always locked in one order
-	for _, host := range m.order {
-		if err := m.readHost(ctx, m.hosts[host], names[host], whole[host]); err != nil {
-			return err
-		}
+	slices.Sort(m.order)
+	if err := m.readEnrolled(ctx, whole); err != nil {
+		return err
+	}
+	if err := m.readRows(ctx, m.scope(names, whole)); err != nil {
+		return err
 	}
 	if err := m.readWaiting(ctx, events); err != nil {
 		return err
@@ -44,47 +44,71 @@ func (m *mirroring) readAll(ctx context.Context, deliveries []messages.Delivery)
 	return m.readTwins(ctx, names)
 }
 
-func (m *mirroring) readHost(ctx context.Context, h *mirrored, names []string, whole bool) (err error) {
-	slices.Sort(names)
-	names = slices.Compact(names)
-	if whole {
-		h.left = true
-		if is, err := m.db.enrolled(ctx, m.tx, h.host); err != nil || is {
-			if h.left = false; err != nil {
-				return err
-			}
+// readEnrolled finds out which of the hosts that are read as a whole are enrolled no longer.
+func (m *mirroring) readEnrolled(ctx context.Context, whole map[string]bool) error {
+	for host, is := range whole {
+		if !is {
+			continue
+		}
+		enrolled, err := m.db.enrolled(ctx, m.tx, host)
+		if err != nil {
+			return err
+		}
+		m.hosts[host].left = !enrolled
+	}
+	return nil
+}
+
+// scope is a condition for rows of several hosts: with the names given, or all of a whole one.
+type scope struct {
+	where string
+	args  []any
+}
+
+// scope has a term for each host, which every engine looks up in the key; (host_uuid, name) IN (...) is a scan on some.
+func (m *mirroring) scope(names map[string][]string, whole map[string]bool) (s scope) {
+	var terms []string
+	for _, host := range m.order {
+		switch list := names[host]; {
+		case whole[host]:
+			terms, s.args = append(terms, "host_uuid = ?"), append(s.args, host)
+		case len(list) > 0:
+			slices.Sort(list)
+			terms, s.args = append(terms, "host_uuid = ? AND name IN (?)"), append(s.args, host, bun.List(slices.Compact(list)))
 		}
 	}
-	also, args := "", []any{h.host}
-	if !whole {
-		if len(names) == 0 {
-			h.now = map[string]mirrorState{}
-			return nil
-		}
-		also, args = " AND name IN (?)", append(args, bun.List(names))
+	s.where = "(" + strings.Join(terms, ") OR (") + ")"
+	return s
+}
+
+// readRows reads what the hosts reported and what the table has of it. The rows are locked in one order.
+func (m *mirroring) readRows(ctx context.Context, s scope) error {
+	if len(s.args) == 0 {
+		return nil
 	}
-	err = m.db.each(ctx, m.tx, func(rows *sql.Rows) error {
-		var name string
+	err := m.db.each(ctx, m.tx, func(rows *sql.Rows) error {
+		var host, name string
 		var k memo
-		err := rows.Scan(&name, &k.rev, &k.last, &k.origin, &k.originRev)
-		h.known[name] = k
+		err := rows.Scan(&host, &name, &k.rev, &k.last, &k.origin, &k.originRev)
+		if h := m.hosts[host]; h != nil {
+			h.known[name] = k
+		}
 		return err
-	}, "SELECT name, rev, last_event_id, origin, origin_rev FROM fleetd_mirror WHERE host_uuid = ?"+also, args...)
+	}, "SELECT host_uuid, name, rev, last_event_id, origin, origin_rev FROM fleetd_mirror WHERE "+s.where, s.args...)
 	if err != nil {
 		return err
 	}
 	var r raw
-	err = m.db.each(ctx, m.tx, func(rows *sql.Rows) error {
+	return m.db.each(ctx, m.tx, func(rows *sql.Rows) error {
 		if err := scanRaw(rows, &r); err != nil {
 			return err
 		}
-		if string(r.host) == h.host {
+		if h := m.hosts[string(r.host)]; h != nil {
 			h.was[string(r.name)] = stateOf(r)
+			h.now[string(r.name)] = h.was[string(r.name)]
 		}
 		return nil
-	}, "SELECT "+rawColumns+" FROM fleet_deckies WHERE host_uuid = ?"+also+m.db.d.lock, args...)
-	h.now = maps.Clone(h.was)
-	return err
+	}, "SELECT "+rawColumns+" FROM fleet_deckies WHERE "+s.where+" ORDER BY host_uuid, name"+m.db.d.lock, s.args...)
 }
 
 func stateOf(r raw) mirrorState {

@@ -24,25 +24,24 @@ type mirrorRow struct {
 // harvest is what the judgements came to, by the statement that writes it.
 type harvest struct {
 	fresh, changed []deckyRow
-	flips          map[string][]string // names by their new state, where nothing else changes
-	gone           []string
+	flips          map[string]map[string][]string // names by their new state and host, where nothing else changes
+	gone           map[string][]string            // names by host
 }
 
-// writeAll writes what the judgements came to: statements for all hosts at once where the engine allows it.
+// writeAll writes what the judgements came to: one statement of a kind for all hosts.
 func (m *mirroring) writeAll(ctx context.Context) error {
-	var all harvest
+	all := harvest{flips: map[string]map[string][]string{}, gone: map[string][]string{}}
 	var memos []mirrorRow
 	for _, host := range m.order {
 		h := m.hosts[host]
-		x := m.harvest(h)
-		all.fresh, all.changed = append(all.fresh, x.fresh...), append(all.changed, x.changed...)
+		m.harvest(h, &all)
 		for name := range h.fresh {
 			k := h.known[name]
 			memos = append(memos, mirrorRow{HostUUID: host, Name: name, Rev: k.rev, LastEventID: k.last, Origin: k.origin, OriginRev: k.originRev})
 		}
-		if err := m.writeHost(ctx, host, x.flips, x.gone); err != nil {
-			return err
-		}
+	}
+	if err := m.writeTerse(ctx, all); err != nil {
+		return err
 	}
 	if len(all.fresh) > 0 { // no upsert: of two new names that a collation takes for one, the second must not overwrite the first
 		if err := m.insert(ctx, m.tx.NewInsert().Model(&all.fresh)); err != nil {
@@ -53,38 +52,42 @@ func (m *mirroring) writeAll(ctx context.Context) error {
 }
 
 // harvest sorts the rows of a host.
-func (m *mirroring) harvest(h *mirrored) harvest {
-	x := harvest{flips: map[string][]string{}}
+func (m *mirroring) harvest(h *mirrored, x *harvest) {
 	for _, name := range slices.Sorted(maps.Keys(h.touched)) {
 		was, now := h.was[name], h.now[name]
 		switch {
 		case !now.there:
 			if was.there {
-				x.gone = append(x.gone, name)
+				x.gone[h.host] = append(x.gone[h.host], name)
 			}
 		case !was.there:
 			x.fresh = append(x.fresh, now.row(h.host, name, m.stamp))
 		case was.sameAs(now, m.db.cfg.Digest):
 		case text(was.lastError) == text(now.lastError) && was.contentAs(now, m.db.cfg.Digest):
-			x.flips[now.state] = append(x.flips[now.state], name)
+			if x.flips[now.state] == nil {
+				x.flips[now.state] = map[string][]string{}
+			}
+			x.flips[now.state][h.host] = append(x.flips[now.state][h.host], name)
 		default:
 			x.changed = append(x.changed, now.row(h.host, name, m.stamp))
 		}
 	}
-	return x
 }
 
-func (m *mirroring) writeHost(ctx context.Context, host string, flips map[string][]string, gone []string) error {
-	for _, state := range slices.Sorted(maps.Keys(flips)) {
-		if _, err := m.exec(ctx, "UPDATE fleet_deckies SET state = ?, last_seen = ?, updated_at = ? WHERE host_uuid = ? AND name IN (?)",
-			state, m.stamp, m.stamp, host, bun.List(flips[state])); err != nil {
+// writeTerse writes what needs no row sent, only its name.
+func (m *mirroring) writeTerse(ctx context.Context, all harvest) error {
+	for _, state := range slices.Sorted(maps.Keys(all.flips)) {
+		s := m.scope(all.flips[state], nil)
+		_, err := m.exec(ctx, "UPDATE fleet_deckies SET state = ?, last_seen = ?, updated_at = ? WHERE "+s.where, append([]any{state, m.stamp, m.stamp}, s.args...)...)
+		if err != nil {
 			return err
 		}
 	}
-	if len(gone) == 0 {
+	if len(all.gone) == 0 {
 		return nil
 	}
-	_, err := m.exec(ctx, "DELETE FROM fleet_deckies WHERE host_uuid = ? AND name IN (?)", host, bun.List(gone))
+	s := m.scope(all.gone, nil)
+	_, err := m.exec(ctx, "DELETE FROM fleet_deckies WHERE "+s.where, s.args...)
 	return err
 }
 
