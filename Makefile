@@ -94,7 +94,7 @@ measured = IT_DIR=$${IT_DIR:-$${TMPDIR:-/tmp}/decnet-fleetd-bench}; export IT_DI
 	go build -trimpath -buildvcs=false -o bin/ ./bench/fleetbench ./bench/soak
 
 .PHONY: bench
-bench: build ## Measure the numbers to hold, < 20 min (ONLY=cold,flip QUICK=1); results in bench/RESULTS.md
+bench: build ## Measure the numbers to hold, 35 min (ONLY=cold,flip QUICK=1); results in bench/RESULTS.md
 	$(call say,fleetbench)
 	@$(measured); bin/fleetbench $(if $(ONLY),-only $(ONLY)) $(if $(QUICK),-quick) $(ARGS)
 
