@@ -74,7 +74,8 @@ func (m *mirroring) scope(names map[string][]string, whole map[string]bool) (s s
 			terms, s.args = append(terms, "host_uuid = ?"), append(s.args, host)
 		case len(list) > 0:
 			slices.Sort(list)
-			terms, s.args = append(terms, "host_uuid = ? AND name IN (?)"), append(s.args, host, bun.List(slices.Compact(list)))
+			names[host] = slices.Compact(list)
+			terms, s.args = append(terms, "host_uuid = ? AND name IN (?)"), append(s.args, host, bun.List(names[host]))
 		}
 	}
 	s.where = "(" + strings.Join(terms, ") OR (") + ")"
