@@ -12,7 +12,8 @@ type Policy struct {
 	// Settle is how long an insert after vanish and a delete must be wanted without a break. 2s: DECNET tears
 	// down row before file, and writes row before file, within milliseconds; two seconds cover a slow disk.
 	Settle time.Duration
-	// CommitEvery is the shortest time between two state changes. 1s: consumers follow a flapping container
+	// CommitEvery is the shortest time between two state changes, and between two changes of other columns alone: a file
+	// that is rewritten without rest costs one commit a second. 1s: consumers follow a flapping container
 	// at that rate without drowning.
 	CommitEvery time.Duration
 	// Vanish is how long a new state must last that comes from containers that are missing or were never started. 2s, as
@@ -184,6 +185,10 @@ func decideUpdate(o *observations, p Policy) verdict {
 			v.reason, v.wake, v.busy = why, ready, true
 			return v
 		}
+	}
+	if ready := o.lastDrift.Add(p.CommitEvery); v.differs != 0 && !setState && o.now.Before(ready) {
+		v.reason, v.wake, v.busy = ReasonPaced, ready, true
+		return v
 	}
 	if setState || v.differs != 0 {
 		v.want = update(o, state, setState, v.differs)

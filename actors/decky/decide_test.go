@@ -166,6 +166,26 @@ func TestFlappingIsCommittedOnceASecondAndCounted(t *testing.T) {
 	}
 }
 
+func TestAFileRewrittenWithoutRestIsCommittedOnceASecond(t *testing.T) {
+	o := story(declared("http"), row("running", "ssh"), runs("http", "running"))
+	v := decide(o, DefaultPolicy())
+	if v.want == nil || v.want.SetState {
+		t.Fatalf("the first change is wanted at once, got %+v", v)
+	}
+	o.flight = &flight{change: *v.want}
+	o.now = o.now.Add(10 * time.Millisecond)
+	o = fold(o, messages.RowReply{Outcome: messages.Committed, Presence: messages.Present, Row: row("running", "http").Row, Rev: 1, At: o.now})
+	o = fold(o, declared("http", "ssh"))
+	o = fold(o, runs("http", "running", "ssh", "running"))
+	if v = decide(o, DefaultPolicy()); v.want != nil || v.reason != ReasonPaced || !v.wake.Equal(o.lastDrift.Add(time.Second)) || !v.busy {
+		t.Fatalf("within a second: %+v", v)
+	}
+	o.now = v.wake
+	if v = decide(o, DefaultPolicy()); v.want == nil {
+		t.Fatalf("after a second: %+v", v)
+	}
+}
+
 func TestSteerReplacesAndTakesBack(t *testing.T) {
 	a := messages.RowChange{Kind: messages.UpdateRow, Prev: "running", State: messages.Failed, SetState: true}
 	b := a

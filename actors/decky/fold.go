@@ -27,6 +27,7 @@ type observations struct {
 	intent     intent    // what is wanted at the moment, and since when
 	flight     *flight   // the order at the store; never changed in place
 	lastCommit time.Time // of a state change
+	lastDrift  time.Time // commit of a change of other columns alone
 	lastFlip   time.Time // when the aggregate last changed
 	flips      int       // changes of the aggregate since the last commit
 	last       messages.State
@@ -146,8 +147,12 @@ func foldCommit(o *observations, f *flight, m messages.RowReply) {
 	if f.change.Kind == messages.DeleteRow {
 		o.seenRow = false
 	}
-	if f.change.Kind == messages.UpdateRow && f.change.SetState {
+	switch {
+	case f.change.Kind != messages.UpdateRow:
+	case f.change.SetState:
 		o.lastCommit = o.now
+	default:
+		o.lastDrift = o.now
 	}
 }
 

@@ -201,6 +201,7 @@ func TestADeckyOutOfQuarantineIsAMemberAgain(t *testing.T) {
 			w.fleet.Tell(messages.DeckyCrashed{Name: "d1", Quarantined: true, Reason: "boom"})
 			w.expect("its row says so each time, and the living decky takes it back", "d1 update running", "d1 update running")
 			w.fleet.Tell(messages.FactsWanted{Name: "d1"})
+			time.Sleep(2 * time.Second) // changes of one row are paced
 		}
 	})
 }
