@@ -153,7 +153,7 @@ func (w *worker) join(more ...string) {
 	w.t.Helper()
 	must(w.t, os.MkdirAll(w.path("state"), 0o700))
 	before := w.starts()
-	args := append([]string{"netns", "exec", w.ns, "env", "DECNET_CONFIG=" + w.path("decnet.ini"), fleetd(w.t), "serve"}, w.flags()...)
+	args := append([]string{"netns", "exec", w.ns, "env", "DECNET_CONFIG=" + w.path("decnet.ini"), w.binary(), "serve"}, w.flags()...)
 	w.daemon = launch(w.t, w.path("daemon.log"), "ip", append(args, more...)...)
 	p := w.daemon
 	w.t.Cleanup(func() {

@@ -142,15 +142,27 @@ var built = sync.OnceValues(func() (string, error) {
 	if services["IT_BINARY"] != "" {
 		return filepath.Abs(services["IT_BINARY"])
 	}
-	path := filepath.Join(services["IT_DIR"], "bin", "decnet-fleetd")
-	build := exec.Command("go", "build", "-race", "-buildvcs=false", "-o", path, "./cmd/decnet-fleetd")
+	return compiled("decnet-fleetd", "dev")
+})
+
+// next is the same as another version. IT_NEXT_BINARY names a build of another commit.
+var next = sync.OnceValues(func() (string, error) {
+	if services["IT_NEXT_BINARY"] != "" {
+		return filepath.Abs(services["IT_NEXT_BINARY"])
+	}
+	return compiled("decnet-fleetd-next", "next")
+})
+
+func compiled(name, version string) (string, error) {
+	path := filepath.Join(services["IT_DIR"], "bin", name)
+	build := exec.Command("go", "build", "-race", "-buildvcs=false", "-ldflags", "-X main.version="+version, "-o", path, "./cmd/decnet-fleetd")
 	build.Dir = ".."
 	build.Env = append(os.Environ(), "CGO_ENABLED=1")
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", errors.New("build decnet-fleetd: " + err.Error() + "\n" + string(out))
 	}
 	return path, nil
-})
+}
 
 // fleetd is the path of the binary under test.
 func fleetd(t *testing.T) string {

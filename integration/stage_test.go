@@ -22,7 +22,8 @@ type stage struct {
 	bus     *process
 	sub     *subscriber
 	daemon  *process
-	foreign bool // others write rows too: an event's previous state need not be the last event's
+	program string // another build of the product; "" is the one under test
+	foreign bool   // others write rows too: an event's previous state need not be the last event's
 }
 
 // newStage makes everything but the daemon. The file declares the given deckies; none means there is no file.
@@ -84,11 +85,19 @@ func (s *stage) start(more ...string) {
 	s.t.Helper()
 	must(s.t, os.MkdirAll(s.path("state"), 0o700))
 	before := s.starts()
-	p := startDaemon(s.t, s.path("daemon.log"), append(append([]string{"serve"}, s.flags()...), more...)...)
+	p := startProgram(s.t, s.path("daemon.log"), s.binary(), append(append([]string{"serve"}, s.flags()...), more...)...)
 	s.daemon = p
 	eventually(s.t, soon, func() error { // before that a TERM would find no handler
 		return unless(s.starts() > before || !p.alive(), "the daemon does not say that it has started")
 	})
+}
+
+// binary is the program that this host has installed.
+func (s *stage) binary() string {
+	if s.program != "" {
+		return s.program
+	}
+	return fleetd(s.t)
 }
 
 // starts counts how often a daemon of this stage has said that it started.
