@@ -29,9 +29,9 @@ func Concerns(m messages.Member, now time.Time) []string {
 	switch {
 	case m.CertExpires.IsZero():
 	case left <= 0:
-		out = append(out, "its certificate has expired: enrol it again in DECNET; the new files are taken without a restart")
+		out = append(out, "its certificate has expired: "+renewHint(m))
 	case left < expiresSoon:
-		out = append(out, fmt.Sprintf("its certificate expires in %d days: enrol it again in DECNET; the new files are taken without a restart", int(left.Hours()/24)))
+		out = append(out, fmt.Sprintf("its certificate expires in %d days: %s", int(left.Hours()/24), renewHint(m)))
 	}
 	if m.Skewed {
 		out = append(out, "it runs version "+m.Version+", another than the hub: neighbours of one version understand one another, bring them together")
@@ -49,6 +49,14 @@ func Concerns(m messages.Member, now time.Time) []string {
 		out = append(out, "it says that it is "+m.Health+": decnet-fleetd --node "+m.Name+" status")
 	}
 	return out
+}
+
+// renewHint is how a member comes by a new certificate: a worker is enrolled, the hub is not.
+func renewHint(m messages.Member) string {
+	if m.Role == "hub" {
+		return "have DECNET's authority issue the master's certificate anew; the new files are taken without a restart"
+	}
+	return "enrol it again in DECNET; the new files are taken without a restart"
 }
 
 // whyOf is why a member cannot be asked, without its name.

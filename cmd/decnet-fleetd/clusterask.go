@@ -43,6 +43,9 @@ func (n *node) memberList(ctx context.Context) ([]messages.Member, error) {
 	if n.cluster.role == config.RoleHub {
 		a, err := n.cluster.members.Ask(ctx, messages.GetMembers{})
 		all, _ := a.([]messages.Member)
+		if h := n.cluster.fabric.Load(); h != nil {
+			all = certOf(all, n.hostUUID, messages.Moment{Time: h.CertExpires()})
+		}
 		return all, err
 	}
 	now := messages.Moment{Time: time.Now()}
@@ -66,6 +69,17 @@ func (n *node) memberList(ctx context.Context) ([]messages.Member, error) {
 		hub.Why = l.Fault.Error()
 	}
 	return []messages.Member{hub, self}, nil
+}
+
+// certOf says of one member when its certificate ends: nobody meets the hub's own in a handshake.
+func certOf(all []messages.Member, host string, ends messages.Moment) []messages.Member {
+	out := slices.Clone(all)
+	for i := range out {
+		if out[i].HostUUID == host {
+			out[i].CertExpires = ends
+		}
+	}
+	return out
 }
 
 // owners: the lease is in our own database, so of another host only the process is known that speaks for it.
