@@ -2,6 +2,7 @@ package integration
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -30,7 +31,7 @@ func TestALossyAndASlowLineDelayButLoseNothing(t *testing.T) {
 	slow.join("--hub", "tls://"+proxy.Addr())
 	s.judged(soon, "after the start")
 	lossy.loses(0.08)
-	for range 20 {
+	for round := range 16 {
 		for _, w := range s.workers {
 			for _, name := range w.names {
 				w.flip(name)
@@ -38,7 +39,7 @@ func TestALossyAndASlowLineDelayButLoseNothing(t *testing.T) {
 		}
 		s.gap(700 * time.Millisecond)
 		for _, w := range s.workers { // its own reconciliation waits for no line
-			if err := w.own(w.names[0]); err != nil {
+			if round%8 == 7 {
 				eventually(t, 2*prompt, func() error { return w.own(w.names[0]) })
 			}
 		}
@@ -192,6 +193,22 @@ func TestOneHostIsAskedThroughTheHub(t *testing.T) {
 		})
 	}
 	node := func(verb ...string) []string { return append([]string{"--node", "w1"}, verb...) }
+	eventually(t, soon, func() error { // the hub shows when its own certificate ends
+		out, _ := s.command("cluster", "members", "-o", "json")
+		var list struct {
+			Items []struct {
+				Leader      bool
+				CertExpires *time.Time `json:"cert_expires"`
+			}
+		}
+		err := json.Unmarshal([]byte(out), &list)
+		for _, m := range list.Items {
+			if m.Leader && m.CertExpires != nil && m.CertExpires.After(time.Now()) {
+				return nil
+			}
+		}
+		return errors.Join(err, errors.New("no end of the hub's certificate: "+out))
+	})
 	asks(0, node("status"), w.uuid, "hub")
 	asks(0, node("deckies"), w.names[0], w.names[1])
 	asks(0, node("inspect", w.names[0], "-o", "json"), `"declared"`, `"observed"`)
