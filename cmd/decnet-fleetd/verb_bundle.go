@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -28,9 +29,8 @@ func (a *app) debugVerb() *cobra.Command {
 		Short: "Collect what is needed to find a fault, in one file",
 		Long: "Collect status, settings (secrets masked), deckies, actors, events, crashes with their stacks, dead letters, audit, log, goroutines,\n" +
 			"profiles, the journal of the last two hours and the unit into a tar.gz with a manifest of checksums. What cannot be had is named in the\n" +
-			"manifest with the reason; the bundle is made all the same, also where no daemon answers. On a hub --node NAME is the bundle of that\n" +
-			"host, and --node all has one of each in nodes/, four of them made at a time.",
-		Example:     "  decnet-fleetd debug bundle\n  decnet-fleetd debug bundle --duration 5s --file /tmp/fleetd.tar.gz\n  decnet-fleetd debug bundle --node all",
+			"manifest with the reason; the bundle is made all the same, also where no daemon answers.",
+		Example:     "  decnet-fleetd debug bundle\n  decnet-fleetd debug bundle --duration 5s --file /tmp/fleetd.tar.gz",
 		Args:        cobra.NoArgs,
 		Annotations: heeding(heedsClient),
 		RunE: a.asking(func(ctx context.Context, client *console.Client, _ []string) error {
@@ -66,17 +66,13 @@ func (a *app) bundle(ctx context.Context, client *console.Client, cpu time.Durat
 
 func (a *app) fill(ctx context.Context, client *console.Client, cpu time.Duration, to io.Writer) error {
 	b := console.NewBundle(to, time.Now(), version)
-	everywhere := a.node == everyNode
-	if everywhere {
-		client = client.Of("")
-	}
-	if err := b.Fill(ctx, cpu, downloading(client, cpu)); err != nil {
+	err := b.Fill(ctx, cpu, func(ctx context.Context, path string) ([]byte, error) {
+		var raw bytes.Buffer
+		_, err := client.Download(ctx, path, cpu, &raw)
+		return raw.Bytes(), err
+	})
+	if err != nil {
 		return err
-	}
-	if everywhere {
-		if err := a.fillNodes(ctx, client, cpu, b); err != nil {
-			return err
-		}
 	}
 	for _, x := range asides {
 		limited, cancel := context.WithTimeout(ctx, 20*time.Second)
