@@ -40,11 +40,15 @@ type bundled struct {
 	Error  string `json:"error,omitempty"` // why it is not there
 }
 
-// Bounds of a file and of a reason in the manifest. Chosen: a list of 65,536 deckies has 40 MiB.
-const (
-	maxBundled = 64 << 20
-	maxWhy     = 4096
-)
+// MaxBundled bounds a file of a bundle, in bytes; of a larger one the beginning is there. Chosen: a list of 65,536 deckies
+// has 40 MiB.
+const MaxBundled = 64 << 20
+
+// maxWhy bounds a reason in the manifest.
+const maxWhy = 4096
+
+// HostsDir is where a bundle of several hosts has those of each.
+const HostsDir = "hosts/"
 
 // NewBundle begins one. now is the time its files get, version that of the program.
 func NewBundle(to io.Writer, now time.Time, version string) *Bundle {
@@ -62,7 +66,7 @@ func (b *Bundle) Add(name, source string, raw []byte, err error) error {
 		b.files = append(b.files, e)
 		return nil
 	}
-	raw = raw[:min(len(raw), maxBundled)]
+	raw = raw[:min(len(raw), MaxBundled)]
 	sum := sha256.Sum256(raw)
 	e.Bytes, e.SHA256 = len(raw), hex.EncodeToString(sum[:])
 	b.files = append(b.files, e)

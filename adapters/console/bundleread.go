@@ -41,8 +41,11 @@ func ReadBundle(from io.Reader, want string) (raw []byte, made time.Time, err er
 		if f.SHA256 != "" && sums[f.Name] != f.SHA256 {
 			return nil, made, fmt.Errorf("%s is not what the manifest says: it was changed or cut", f.Name)
 		}
-		if f.Name == want && f.SHA256 == "" {
+		switch {
+		case f.Name == want && f.SHA256 == "":
 			why = f.Error
+		case strings.HasPrefix(f.Name, HostsDir):
+			why = "it has bundles of several hosts; unpack it and take one of " + HostsDir
 		}
 	}
 	if raw = kept[want]; raw == nil {
@@ -65,7 +68,7 @@ func readFiles(t *tar.Reader, want string) (sums map[string]string, kept map[str
 		name := strings.TrimPrefix(h.Name, "decnet-fleetd/")
 		sum := sha256.New()
 		if name == want || name == "manifest.json" {
-			if kept[name], err = io.ReadAll(io.LimitReader(t, maxBundled)); err == nil {
+			if kept[name], err = io.ReadAll(io.LimitReader(t, MaxBundled)); err == nil {
 				_, err = sum.Write(kept[name])
 			}
 		} else {

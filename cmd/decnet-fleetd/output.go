@@ -147,7 +147,7 @@ func (a *app) align(b *bytes.Buffer, rows [][]string) {
 // Colours of words that are states; the word stays beside the colour.
 var colours = map[string]string{
 	"running": "32", "ok": "32", "owner": "32", "up": "32",
-	"degraded": "33", "pending": "33", "warn": "33", "standby": "33", "held": "33", "unknown": "33", "suspect": "33", "never": "33", "left": "33",
+	"degraded": "33", "pending": "33", "warn": "33", "standby": "33", "held": "33", "unknown": "33", "suspect": "33", "paused": "33", "never": "33", "left": "33",
 	"failed": "31", "fail": "31", "down": "31", "torn_down": "31", "quarantined": "31", "stale": "31", "gone": "31", "expired": "31",
 }
 

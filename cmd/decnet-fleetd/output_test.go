@@ -174,3 +174,13 @@ func TestErrorsOfManyLinesStayEscapedAndReadable(t *testing.T) {
 		t.Errorf("got %q, want %q", out, want)
 	}
 }
+
+func TestThePausedAreNotListedAsRunning(t *testing.T) {
+	for want, d := range map[string]messages.DeckyStatus{
+		"paused": {State: "running", Paused: true}, "quarantined": {State: "running", Phase: "quarantined", Paused: true}, "running": {State: "running", Phase: "quiet"}, "-": {},
+	} {
+		if got := shownState(d); got != want {
+			t.Errorf("%+v is shown as %s, want %s", d, got, want)
+		}
+	}
+}

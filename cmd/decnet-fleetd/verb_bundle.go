@@ -29,8 +29,10 @@ func (a *app) debugVerb() *cobra.Command {
 		Short: "Collect what is needed to find a fault, in one file",
 		Long: "Collect status, settings (secrets masked), deckies, actors, events, crashes with their stacks, dead letters, audit, log, goroutines,\n" +
 			"profiles, the journal of the last two hours and the unit into a tar.gz with a manifest of checksums. What cannot be had is named in the\n" +
-			"manifest with the reason; the bundle is made all the same, also where no daemon answers.",
-		Example:     "  decnet-fleetd debug bundle\n  decnet-fleetd debug bundle --duration 5s --file /tmp/fleetd.tar.gz",
+			"manifest with the reason; the bundle is made all the same, also where no daemon answers.\n\n" +
+			"At a hub, --node NAME has that host make the bundle, without its journal and unit; --node all puts a bundle of every host that answers\n" +
+			"into one file, under hosts/, and names in hosts.json (and here) those that do not, with the reason. Unpack it to replay one.",
+		Example:     "  decnet-fleetd debug bundle\n  decnet-fleetd debug bundle --duration 5s --file /tmp/fleetd.tar.gz\n  decnet-fleetd debug bundle --node all",
 		Args:        cobra.NoArgs,
 		Annotations: heeding(heedsClient),
 		RunE: a.asking(func(ctx context.Context, client *console.Client, _ []string) error {
@@ -40,7 +42,7 @@ func (a *app) debugVerb() *cobra.Command {
 			if file == "" {
 				file = "decnet-fleetd-" + time.Now().UTC().Format("20060102T150405Z") + ".tar.gz"
 			}
-			return a.bundle(ctx, client, cpu, file)
+			return a.bundle(ctx, file, a.filling(client, cpu))
 		}),
 	}
 	c.Flags().StringVar(&file, "file", "", "where to (default decnet-fleetd-TIME.tar.gz)")
@@ -48,12 +50,12 @@ func (a *app) debugVerb() *cobra.Command {
 	return parent("debug", "Find faults", "Collect what is needed to find a fault, or look at what was collected.", c, a.replayVerb())
 }
 
-func (a *app) bundle(ctx context.Context, client *console.Client, cpu time.Duration, file string) error {
+func (a *app) bundle(ctx context.Context, file string, fill func(context.Context, io.Writer) error) error {
 	f, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("write the bundle: %w", err)
 	}
-	err = a.fill(ctx, client, cpu, f)
+	err = fill(ctx, f)
 	if cerr := f.Close(); err == nil {
 		err = cerr
 	}

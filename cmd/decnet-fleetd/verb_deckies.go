@@ -89,11 +89,13 @@ func shownNode(d messages.DeckyStatus) string {
 	return name
 }
 
-// shownState is the row's, or what is wrong with having none.
+// shownState is the row's, or what keeps it from being heeded, or missing.
 func shownState(d messages.DeckyStatus) string {
 	switch {
 	case d.Phase == "quarantined":
 		return d.Phase
+	case d.Paused:
+		return "paused"
 	case d.State == "":
 		return "-"
 	}

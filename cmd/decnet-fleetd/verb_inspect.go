@@ -78,6 +78,7 @@ func (a *app) identity(b *bytes.Buffer, i console.InspectionReply) {
 			fmt.Fprintf(b, "%-9s %s\n", key, value)
 		}
 	}
+	d.Paused = false // a line of its own tells that
 	state := shownState(d)
 	line("Decky", escape(d.Name))
 	line("State", a.paint(escape(state), true)+"  "+escape(d.Phase)+": "+escape(d.Reason))

@@ -30,12 +30,12 @@ func (m *Model) readOnly() bool { return m.status.YourRole == "read-only" }
 
 func (m *Model) order(k string) tea.Cmd {
 	verb := verbs[k]
-	switch phase := m.phase(); {
+	switch state := m.standing(); {
 	case verb == "":
 		return nil
-	case verb == "pause" && phase == "paused":
+	case verb == "pause" && state == "paused":
 		verb = "resume"
-	case verb == "quarantine" && phase == "quarantined":
+	case verb == "quarantine" && state == "quarantined":
 		verb = "release"
 	case m.screen == Cluster && verb == "pause":
 		verb = m.drains()
@@ -43,12 +43,12 @@ func (m *Model) order(k string) tea.Cmd {
 	return m.ask(verb)
 }
 
-// phase is that of the decky under the cursor: the same key pauses and resumes.
-func (m *Model) phase() string {
+// standing is how the decky under the cursor is: the same key pauses and resumes.
+func (m *Model) standing() string {
 	id := m.current()
 	for _, d := range m.deckies {
 		if d.Name == id {
-			return d.Phase
+			return shown(d)
 		}
 	}
 	return ""

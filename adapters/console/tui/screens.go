@@ -77,14 +77,17 @@ func (m *Model) row(id string, t tone, cells []string, wrong bool, keys []float6
 func (r row) of(item any) row { r.item = item; return r }
 
 func shown(d messages.DeckyStatus) string {
-	if d.Phase == "quarantined" {
+	switch {
+	case d.Phase == "quarantined":
 		return d.Phase
+	case d.Paused:
+		return "paused"
 	}
 	return cmp.Or(d.State, "unrecorded")
 }
 
 func severity(state string) float64 {
-	return float64(slices.Index([]string{"running", "pending", "unrecorded", "torn_down", "degraded", "failed", "quarantined"}, state))
+	return float64(slices.Index([]string{"running", "pending", "unrecorded", "paused", "torn_down", "degraded", "failed", "quarantined"}, state))
 }
 
 func (m *Model) eventGrid() grid {

@@ -32,7 +32,7 @@ func (m *Model) paint(t tone, s string) string {
 var (
 	goodWords = []string{"running", "ok", "owner", "done", "quiet"}
 	badWords  = []string{"failed", "torn_down", "quarantined", "down", "stuck", "crash", "refused", "stopped"}
-	warnWords = []string{"degraded", "pending", "standby", "held", "unknown", "backoff", "unrecorded", "starting"}
+	warnWords = []string{"degraded", "pending", "standby", "held", "unknown", "backoff", "unrecorded", "starting", "paused"}
 )
 
 func toneOf(word string) tone {

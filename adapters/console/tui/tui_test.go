@@ -127,6 +127,17 @@ func TestTheSameKeyQuarantinesAndReleases(t *testing.T) {
 	has(t, m, "quarantine web-02?")
 }
 
+func TestAPausedDeckyIsNoRunningOneAndTheSameKeyResumesIt(t *testing.T) {
+	f := newFake()
+	f.deckies[0].Paused = true // its phase does not tell
+	m := stage(f)
+	has(t, m, "~ paused")
+	press(m, "P")
+	has(t, m, "resume web-01?")
+	press(m, "n", "down", "P")
+	has(t, m, "pause web-02?")
+}
+
 func TestADeckyIsExplained(t *testing.T) {
 	m := stage(newFake())
 	press(m, "down", "enter")
