@@ -21,7 +21,7 @@ func (db *DB) SetAside() (string, error) {
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	db.drop()
-	to := fmt.Sprintf("%s%s%d", db.at.path, asideMark, len(asideFiles(db.at.path))+1)
+	to := fmt.Sprintf("%s%s%d", db.at.path, asideMark, lastAside(db.at.path)+1)
 	if err := os.Rename(db.at.path, to); err != nil {
 		return "", &Error{Where: db.at.where, What: "set the file aside", cause: err, kind: kindUnopenable}
 	}
@@ -34,21 +34,20 @@ func (db *DB) SetAside() (string, error) {
 	return to, nil
 }
 
-// asideFiles are the files set aside so far, without their logs.
-func asideFiles(path string) []string {
+// lastAside is the highest number of a file set aside that is still there; 0 without one. Older ones may have been removed.
+func lastAside(path string) (last int) {
 	entries, err := os.ReadDir(filepath.Dir(path))
 	if err != nil {
-		return nil // then the rename fails too, and says why
+		return 0 // then the rename fails too, and says why
 	}
-	var found []string
 	for _, e := range entries {
 		var n int
 		if _, err := fmt.Sscanf(e.Name(), filepath.Base(path)+asideMark+"%d", &n); err == nil &&
 			e.Name() == fmt.Sprintf("%s%s%d", filepath.Base(path), asideMark, n) {
-			found = append(found, e.Name())
+			last = max(last, n)
 		}
 	}
-	return found
+	return last
 }
 
 // floor is what every revision in this file is greater than: consumers never see one go back.
@@ -56,5 +55,5 @@ func (db *DB) floor() int64 {
 	if !db.cfg.Own {
 		return 0
 	}
-	return int64(len(asideFiles(db.at.path))) << floorShift
+	return int64(lastAside(db.at.path)) << floorShift
 }

@@ -240,6 +240,16 @@ func TestOurOwnDamagedFileIsSetAsideAndRevisionsGoOn(t *testing.T) {
 		if b, readErr := os.ReadFile(to); err != nil || readErr != nil || len(b) != 5000 {
 			t.Errorf("%q: %v %v", to, err, readErr)
 		}
+		if round == 1 { // somebody tidies up, from the oldest
+			if err := os.Remove(w.path + asideMark + "1"); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for n, there := range map[string]bool{"1": false, "2": true, "3": true} {
+		if _, err := os.Stat(w.path + asideMark + n); (err == nil) != there {
+			t.Errorf("file %s: %v, want it there: %t", n, err, there)
+		}
 	}
 }
 
