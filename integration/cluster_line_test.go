@@ -197,13 +197,13 @@ func TestOneHostIsAskedThroughTheHub(t *testing.T) {
 		out, _ := s.command("cluster", "members", "-o", "json")
 		var list struct {
 			Items []struct {
-				Leader      bool
+				Role        string
 				CertExpires *time.Time `json:"cert_expires"`
 			}
 		}
 		err := json.Unmarshal([]byte(out), &list)
 		for _, m := range list.Items {
-			if m.Leader && m.CertExpires != nil && m.CertExpires.After(time.Now()) {
+			if m.Role == "hub" && m.CertExpires != nil && m.CertExpires.After(time.Now()) {
 				return nil
 			}
 		}

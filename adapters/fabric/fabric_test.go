@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/decnet/decnet-fleetd/messages"
@@ -149,4 +150,32 @@ func TestManySmallBatchesAllArrive(t *testing.T) {
 	if dropped := w.hub.Peers()[0].Dropped; dropped != 0 {
 		t.Errorf("%d dropped", dropped)
 	}
+}
+
+// TestTheTableIsReadWhileHostsComeAndGo has nothing to say but under -race.
+func TestTheTableIsReadWhileHostsComeAndGo(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t).start()
+	id := w.ca.issue(t, "w1")
+	w.enrol(host1, "w1", id)
+	stop := make(chan struct{})
+	var reading sync.WaitGroup
+	reading.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				w.refresh()
+			}
+		}
+	})
+	for range 20 {
+		s := w.dial(w.config(host1, id))
+		s.becomes(messages.LinkConnected)
+		s.Close()
+	}
+	close(stop)
+	reading.Wait()
+	w.until("the last one has gone", func() bool { return !w.hub.Peers()[0].Connected })
 }

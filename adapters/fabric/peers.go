@@ -58,7 +58,7 @@ func (h *Hub) gone(cid uint64, why string) {
 	h.gate.mu.Lock()
 	p := s.shown()
 	h.gate.mu.Unlock()
-	h.cfg.Peer(messages.PeerEvent{HostUUID: s.pin.HostUUID, Graceful: was.bye, Why: why, Peer: p})
+	h.cfg.Peer(messages.PeerEvent{HostUUID: p.HostUUID, Graceful: was.bye, Why: why, Peer: p})
 }
 
 // greeted notes what a worker says of itself; first: it was not up before.
