@@ -48,18 +48,23 @@ type alarm struct {
 // rings tells whether the timer still means something to the incarnation with that number.
 func (a *alarm) rings(number uint32) bool { return a.number == number && !a.cancelled.Load() }
 
-// After sends msg to the actor itself when d has passed. It is dropped if this incarnation ended by then. It passes the
-// mailbox's bound. A cancel in the actor's own code is final, even if the message is waiting already.
+// After sends msg to the actor itself when d has passed, at once where d is 0. It is dropped if this incarnation ended by
+// then. It passes the mailbox's bound. A cancel in the actor's own code is final, even if the message is waiting already.
 func (c *Ctx) After(d time.Duration, msg any) (cancel func()) {
 	if c.life.ended() {
 		return func() {}
 	}
 	a := &alarm{number: c.life.number}
-	timer := time.AfterFunc(d, func() {
+	ring := func() {
 		if !c.life.ended() {
 			_ = c.ref.post(letter{msg: msg, alarm: a}) // refused only by an actor that is stopping: nobody misses it
 		}
-	})
+	}
+	if d <= 0 {
+		ring()
+		return func() { a.cancelled.Store(true) }
+	}
+	timer := time.AfterFunc(d, ring)
 	return func() {
 		a.cancelled.Store(true)
 		timer.Stop()
