@@ -24,7 +24,7 @@ type capture struct {
 // listenOn captures from now on.
 func listenOn(t *testing.T, w *worker) *capture {
 	t.Helper()
-	const all = 0x0300 // ETH_P_ALL in network order
+	const all = 0x0300                                                         // ETH_P_ALL in network order
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0) // nothing until it is bound: not what other links carry
 	must(t, err)
 	link, err := net.InterfaceByName(w.link)
