@@ -152,12 +152,19 @@ var jumping = sync.OnceValues(func() (string, error) {
 	return path, skew.Build(context.Background(), "..", path)
 })
 
+// shipped is the product without the race detector, for what would be measured with it; its clock is right until it is set.
+func shipped(t *testing.T) string {
+	t.Helper()
+	need(t, "IT_DIR")
+	path, err := jumping()
+	must(t, err)
+	return path
+}
+
 // TestAClockThatJumpsChangesNothing: ten years ahead and back, and a night; timers, lease, limits and deliveries go on.
 func TestAClockThatJumpsChangesNothing(t *testing.T) {
 	t.Parallel()
-	need(t, "IT_DIR")
-	binary, err := jumping()
-	must(t, err)
+	binary := shipped(t)
 	s, sim := prepared(t, &onSQLite, "d1", "d2")
 	must(t, skew.Set(s.path("clock"), 0))
 	must(t, os.MkdirAll(s.path("state"), 0o700))

@@ -177,9 +177,7 @@ func TestADatabaseLockedForThirtySecondsLosesNothing(t *testing.T) {
 // within but for the monotonic clock, which here goes on. What happened meanwhile was told by no event.
 func TestAfterASuspendTheListDecides(t *testing.T) {
 	t.Parallel()
-	need(t, "IT_DIR")
-	binary, err := jumping()
-	must(t, err)
+	binary := shipped(t)
 	s, sim := prepared(t, &onSQLite, "d1", "d2")
 	must(t, skew.Set(s.path("clock"), 0))
 	must(t, os.MkdirAll(s.path("state"), 0o700))

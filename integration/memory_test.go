@@ -20,15 +20,13 @@ const (
 // TestABurstOfFiftyThousandEventsMovesTheMemoryByLessThan8MiB: of the product as it is shipped, without the race detector.
 func TestABurstOfFiftyThousandEventsMovesTheMemoryByLessThan8MiB(t *testing.T) {
 	t.Parallel()
-	need(t, "IT_DIR")
-	binary, err := jumping() // its clock is right: nothing sets it
-	must(t, err)
 	var names []string
 	for i := range 100 {
 		names = append(names, fmt.Sprintf("d%03d", i))
 	}
 	s, sim := prepared(t, &onSQLite, names...)
-	s.daemon = startProgram(t, s.path("daemon.log"), binary, append([]string{"serve"}, s.flags()...)...)
+	s.program = shipped(t)
+	s.start()
 	for _, name := range names {
 		s.reaches(name, "running", soon)
 		must(t, sim.Kill(name+"-ssh"))

@@ -16,9 +16,6 @@ import (
 // second, and the last content wins.
 func TestAFileRewrittenAHundredTimesASecondCostsAFewPercentOfACore(t *testing.T) {
 	t.Parallel()
-	need(t, "IT_DIR")
-	binary, err := jumping() // its clock is right: nothing sets it
-	must(t, err)
 	var names []string
 	var deckies []entry
 	for i := range 25 {
@@ -26,14 +23,17 @@ func TestAFileRewrittenAHundredTimesASecondCostsAFewPercentOfACore(t *testing.T)
 		deckies = append(deckies, declare(names[i], "ssh"))
 	}
 	s, _ := prepared(t, &onSQLite, names...)
-	s.daemon = startProgram(t, s.path("daemon.log"), binary, append([]string{"serve"}, s.flags()...)...)
+	s.program = shipped(t)
+	s.start()
 	for _, name := range names {
 		s.reaches(name, "running", soon)
 	}
 	// Half as much is wanted, and measured where nobody else is; the machine of a test is busy.
 	const during, limit = 10 * time.Second, 0.10
 	before, began, writes := s.daemon.cpu(t), time.Now(), 0
-	for tick := time.NewTicker(10 * time.Millisecond); time.Since(began) < during; writes++ {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for ; time.Since(began) < during; writes++ {
 		<-tick.C
 		deckies[0].Hostname = fmt.Sprintf("srv-%d", writes)
 		s.declare(deckies...)

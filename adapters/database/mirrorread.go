@@ -32,6 +32,10 @@ func (m *mirroring) readAll(ctx context.Context, deliveries []messages.Delivery)
 		}
 	}
 	slices.Sort(m.order)
+	for host, list := range names { // one that is there twice would look like a new one to readTwins
+		slices.Sort(list)
+		names[host] = slices.Compact(list)
+	}
 	if err := m.readEnrolled(ctx, whole); err != nil {
 		return err
 	}
@@ -59,13 +63,13 @@ func (m *mirroring) readEnrolled(ctx context.Context, whole map[string]bool) err
 	return nil
 }
 
-// scope is a condition for rows of several hosts: with the names given, or all of a whole one.
+// scope is a condition for rows of several hosts, with its arguments.
 type scope struct {
 	where string
 	args  []any
 }
 
-// scope has a term for each host, which every engine looks up in the key; (host_uuid, name) IN (...) is a scan on some.
+// scope selects the names given of each host, of a whole one all rows. Its terms are what every engine looks up in the key.
 func (m *mirroring) scope(names map[string][]string, whole map[string]bool) (s scope) {
 	var terms []string
 	for _, host := range m.order {
@@ -73,9 +77,7 @@ func (m *mirroring) scope(names map[string][]string, whole map[string]bool) (s s
 		case whole[host]:
 			terms, s.args = append(terms, "host_uuid = ?"), append(s.args, host)
 		case len(list) > 0:
-			slices.Sort(list)
-			names[host] = slices.Compact(list)
-			terms, s.args = append(terms, "host_uuid = ? AND name IN (?)"), append(s.args, host, bun.List(names[host]))
+			terms, s.args = append(terms, "host_uuid = ? AND name IN (?)"), append(s.args, host, bun.List(list))
 		}
 	}
 	s.where = "(" + strings.Join(terms, ") OR (") + ")"

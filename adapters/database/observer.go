@@ -23,8 +23,7 @@ type Recorded struct {
 // Recorded gives the observer of this database.
 func (db *DB) Recorded() *Recorded { return &Recorded{db: db} }
 
-// Observe emits a RecordedRead when it starts, when a look each Probe sees a change, each Audit unless the engine itself says that
-// nobody has committed, and when poked; and one
+// Observe emits a RecordedRead when it starts, when a look each Probe sees a change, each Audit and when poked; and one
 // SourceFailed whenever the reason why the database cannot be read changes. It returns when ctx ends; poke is never
 // closed. Nothing needs spawn: it is there for observers that have more than one thing to wait for.
 func (r *Recorded) Observe(ctx context.Context, _ func(func()), poke <-chan struct{}, emit func(messages.Reading)) {
@@ -62,7 +61,7 @@ func (w *watch) step(ctx context.Context, full bool) time.Duration {
 		if err != nil {
 			return w.fail(ctx, err)
 		}
-		full = changed || w.quiet >= w.audit()
+		full = changed || w.quiet >= w.db.cfg.Audit
 	}
 	if full {
 		read, seen, err := w.db.readAll(ctx)
@@ -74,18 +73,6 @@ func (w *watch) step(ctx context.Context, full bool) time.Duration {
 		w.emit(read)
 	}
 	return w.db.cfg.Probe
-}
-
-// seldom is how many audits pass without a complete read while nobody else commits. Source: measured at 10,000 deckies, where
-// a read is a fifth of what an audit costs.
-const seldom = 10
-
-// audit is how long after a complete read the next one is due, whatever the looks in between say.
-func (w *watch) audit() time.Duration {
-	if w.seen.alone {
-		return seldom * w.db.cfg.Audit
-	}
-	return w.db.cfg.Audit
 }
 
 // fail tells a fault once and says how long to wait before the next try.

@@ -160,31 +160,6 @@ func TestTheAuditFindsWhatLeftNoSign(t *testing.T) {
 	})
 }
 
-func TestAnAuditIsMadeSeldomWhileNobodyElseCommits(t *testing.T) {
-	w := newWorld(t, onSQLite)
-	w.foreign("local", "b", "running")
-	watch := &watch{db: w.db, emit: func(messages.Reading) { w.ids++ }, retry: newRetry()}
-	reads := func(looks int) int {
-		was := w.ids
-		for range looks {
-			watch.step(t.Context(), false)
-		}
-		return w.ids - was
-	}
-	looks := int(w.db.cfg.Audit / w.db.cfg.Probe)
-	watch.step(t.Context(), true)
-	if n := reads(seldom*looks - 1); n != 0 {
-		t.Errorf("%d reads although nobody committed", n)
-	}
-	if n := reads(1); n != 1 {
-		t.Errorf("%d reads after %d audits, want one", n, seldom)
-	}
-	w.foreign("5f0c", "x", "running") // a commit that leaves no sign in our rows
-	if n := reads(looks); n != 1 {
-		t.Errorf("%d reads in an audit after a foreign commit, want one", n)
-	}
-}
-
 func TestAFaultIsToldOnceAndRecoveryIsARead(t *testing.T) {
 	w := newWorld(t, onSQLite)
 	w.foreign("local", "b", "running")

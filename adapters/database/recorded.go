@@ -64,8 +64,6 @@ type signs struct {
 	// restless: a write within the second of the newest row would leave no sign.
 	restless bool
 	commits  commits // read before everything else
-	// alone: nobody else has committed since the rows were read.
-	alone bool
 }
 
 func (s signs) equal(t signs) bool {
@@ -108,7 +106,6 @@ func (db *DB) readAll(ctx context.Context) (messages.RecordedRead, signs, error)
 	if err != nil {
 		return messages.RecordedRead{}, signs{}, db.explain("read the rows", err)
 	}
-	s.alone = s.commits.of != nil
 	rows, faults, err := db.readRows(ctx, p)
 	if err != nil {
 		return messages.RecordedRead{}, signs{}, db.explain("read the rows", err)
@@ -143,7 +140,7 @@ func (db *DB) changed(ctx context.Context, before *signs) (bool, error) {
 	}
 	same := before.equal(s)
 	if same {
-		before.commits, before.alone = s.commits, false
+		before.commits = s.commits
 	}
 	return !same, nil
 }
