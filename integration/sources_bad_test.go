@@ -28,8 +28,8 @@ func TestAFileRewrittenAHundredTimesASecondCostsAFewPercentOfACore(t *testing.T)
 	for _, name := range names {
 		s.reaches(name, "running", soon)
 	}
-	// Half as much is wanted, and measured where nobody else is; the machine of a test is busy.
-	const during, limit = 10 * time.Second, 0.10
+	// 5 % are wanted and 3.7 measured where nobody else is; the machine of a test is busy.
+	const during, limit = 10 * time.Second, 0.07
 	before, began, writes := s.daemon.cpu(t), time.Now(), 0
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()

@@ -44,6 +44,9 @@ func (o *observation) signs() (<-chan fsnotify.Event, <-chan error) {
 	if o.notifier == nil {
 		return nil, nil
 	}
+	if o.due != nil { // a look is due, which sees more: the kernel keeps the signs until then, and merges them
+		return nil, o.notifier.Errors
+	}
 	return o.notifier.Events, o.notifier.Errors
 }
 
