@@ -62,11 +62,8 @@ func (i *intruder) ship(n int, host, name, state string) string {
 // TestAWorkerLiesAboutItselfOnly: with a stolen certificate, forged hosts, other hosts' names and subjects.
 func TestAWorkerLiesAboutItselfOnly(t *testing.T) {
 	t.Parallel()
-	s := newSwarm(t, &onSQLite, 1, 2)
-	s.hub()
+	s := standing(t, 1, 2)
 	victim := s.workers[0]
-	victim.join()
-	s.judged(soon, "after the start")
 
 	const evil = "eeeeeeee-0000-4000-8000-000000000001"
 	s.ca.issue(t, s.path("stranger"), "stranger")

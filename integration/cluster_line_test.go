@@ -80,11 +80,8 @@ func (w *worker) own(name string) error {
 // TestAnIdleWorkerCostsTheWireLessThanAKilobyteASecond counts every byte on the cable, both ways, headers included.
 func TestAnIdleWorkerCostsTheWireLessThanAKilobyteASecond(t *testing.T) {
 	t.Parallel()
-	s := newSwarm(t, &onSQLite, 1, 3)
-	s.hub()
+	s := standing(t, 1, 3)
 	w := s.workers[0]
-	w.join()
-	s.judged(soon, "after the start")
 	s.gap(2 * time.Second) // what the start brings has passed
 	const during = 20 * time.Second
 	before := w.wire()
@@ -115,12 +112,7 @@ func TestARollingUpgradeLosesNothing(t *testing.T) {
 	need(t, "IT_DIR")
 	newer, err := next()
 	must(t, err)
-	s := newSwarm(t, &onSQLite, 2, 3)
-	s.hub()
-	for _, w := range s.workers {
-		w.join()
-	}
-	s.judged(soon, "after the start")
+	s := standing(t, 2, 3)
 	upgraded := func(of *stage, start func(...string)) {
 		for _, w := range s.workers {
 			w.flip(w.names[0])
@@ -140,7 +132,7 @@ func TestARollingUpgradeLosesNothing(t *testing.T) {
 	s.versions("w1 dev", "w2 dev")
 	for i, w := range s.workers {
 		upgraded(w.stage, w.join)
-		s.versions([]string{"w1 next", "w2 dev"}[0], []string{"w2 dev", "w2 next"}[i])
+		s.versions("w1 next", []string{"w2 dev", "w2 next"}[i])
 	}
 }
 
@@ -172,11 +164,8 @@ func (s *swarm) versions(want ...string) {
 // it is unknown or gone.
 func TestOneHostIsAskedThroughTheHub(t *testing.T) {
 	t.Parallel()
-	s := newSwarm(t, &onSQLite, 1, 2)
-	s.hub()
+	s := standing(t, 1, 2)
 	w := s.workers[0]
-	w.join()
-	s.judged(soon, "after the start")
 	asks := func(exit int, verb []string, words ...string) {
 		t.Helper()
 		eventually(t, soon, func() error {

@@ -69,6 +69,18 @@ func newSwarm(t *testing.T, d *dbms, n, size int) *swarm {
 	return s
 }
 
+// standing is a swarm on SQLite whose hub and n workers run and agree.
+func standing(t *testing.T, n, size int) *swarm {
+	t.Helper()
+	s := newSwarm(t, &onSQLite, n, size)
+	s.hub()
+	for _, w := range s.workers {
+		w.join()
+	}
+	s.judged(soon, "after the start")
+	return s
+}
+
 // enrolments makes DECNET's table of hosts where the stage has not.
 func (s *swarm) enrolments() {
 	s.t.Helper()

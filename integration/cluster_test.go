@@ -116,11 +116,8 @@ func (s *swarm) decky(w *worker, name string) shownDecky {
 // TestAWorkerVanishesWithItsAgent: what DECNET's self-destruct removes it cannot know of us.
 func TestAWorkerVanishesWithItsAgent(t *testing.T) {
 	t.Parallel()
-	s := newSwarm(t, &onSQLite, 1, 1)
-	s.hub()
+	s := standing(t, 1, 1)
 	w := s.workers[0]
-	w.join()
-	s.judged(soon, "after the start")
 	time.Sleep(3 * time.Second) // it has looked at what may vanish
 	must(t, os.RemoveAll(w.path("agent")))
 	throughout(t, calm, func() error { return unless(w.daemon.alive(), "the worker ended before the unit had gone") })

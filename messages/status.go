@@ -57,6 +57,21 @@ type DeckyStatus struct {
 	ObservedAt Moment `json:"observed_at,omitzero"`
 }
 
+// Standing is how a decky is, in one word for lists: what keeps its state from being heeded, else its state.
+func (d DeckyStatus) Standing() string {
+	switch {
+	case d.Phase == "quarantined":
+		return d.Phase
+	case d.Paused:
+		return "paused"
+	case d.State == "" && d.Held != nil:
+		return "held"
+	case d.State == "":
+		return "unrecorded"
+	}
+	return d.State
+}
+
 // DeckyReported carries a decky's status to the view and the fleet.
 type DeckyReported struct {
 	Status DeckyStatus

@@ -177,7 +177,7 @@ func TestErrorsOfManyLinesStayEscapedAndReadable(t *testing.T) {
 
 func TestThePausedAreNotListedAsRunning(t *testing.T) {
 	for want, d := range map[string]messages.DeckyStatus{
-		"paused": {State: "running", Paused: true}, "quarantined": {State: "running", Phase: "quarantined", Paused: true}, "running": {State: "running", Phase: "quiet"}, "-": {},
+		"paused": {State: "running", Paused: true}, "quarantined": {State: "running", Phase: "quarantined", Paused: true}, "running": {State: "running", Phase: "quiet"}, "held": {Held: &messages.Held{What: "insert"}}, "-": {},
 	} {
 		if got := shownState(d); got != want {
 			t.Errorf("%+v is shown as %s, want %s", d, got, want)

@@ -89,17 +89,12 @@ func shownNode(d messages.DeckyStatus) string {
 	return name
 }
 
-// shownState is the row's, or what keeps it from being heeded, or missing.
+// shownState is how a decky is; one without a row has a dash.
 func shownState(d messages.DeckyStatus) string {
-	switch {
-	case d.Phase == "quarantined":
-		return d.Phase
-	case d.Paused:
-		return "paused"
-	case d.State == "":
-		return "-"
+	if s := d.Standing(); s != "unrecorded" {
+		return s
 	}
-	return d.State
+	return "-"
 }
 
 // revision is unknown until the daemon commits the decky's next transition.

@@ -48,7 +48,7 @@ func (m *Model) standing() string {
 	id := m.current()
 	for _, d := range m.deckies {
 		if d.Name == id {
-			return shown(d)
+			return d.Standing()
 		}
 	}
 	return ""

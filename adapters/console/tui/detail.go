@@ -66,7 +66,7 @@ func (m *Model) inspection() messages.Inspection {
 func (m *Model) overview(it messages.Inspection) []string {
 	d := it.Decky
 	out := []string{
-		fmt.Sprintf("%s %s   %s   node %s   services %s", m.mark(shown(d)), strings.ToUpper(shown(d)), d.IP, d.HostUUID, strings.Join(d.Expected, " ")),
+		fmt.Sprintf("%s %s   %s   node %s   services %s", m.mark(d.Standing()), strings.ToUpper(d.Standing()), d.IP, d.HostUUID, strings.Join(d.Expected, " ")),
 		"",
 		"why      " + d.Reason + phaseWords(d),
 	}

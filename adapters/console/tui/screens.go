@@ -1,7 +1,6 @@
 package tui
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -51,7 +50,7 @@ func (m *Model) deckyGrid() grid {
 		{name: "MBOX", rank: 5}, {name: "HWM", rank: 6, wide: true}, {name: "RST", rank: 5}, {name: "CHANGED", rank: 2},
 		{name: "CAUSE", rank: 1}, {name: "TREND", rank: 2}, {name: "PHASE", rank: 6, wide: true}, {name: "REASON", rank: 7, wide: true}}}
 	for _, d := range m.deckies {
-		state := shown(d)
+		state := d.Standing()
 		cause := d.Cause
 		if d.Held != nil {
 			cause = "held: " + d.Held.What
@@ -75,16 +74,6 @@ func (m *Model) row(id string, t tone, cells []string, wrong bool, keys []float6
 
 // of notes what a row shows: filters look at that, not at what is drawn.
 func (r row) of(item any) row { r.item = item; return r }
-
-func shown(d messages.DeckyStatus) string {
-	switch {
-	case d.Phase == "quarantined":
-		return d.Phase
-	case d.Paused:
-		return "paused"
-	}
-	return cmp.Or(d.State, "unrecorded")
-}
 
 func severity(state string) float64 {
 	return float64(slices.Index([]string{"running", "pending", "unrecorded", "paused", "torn_down", "degraded", "failed", "quarantined"}, state))

@@ -93,7 +93,7 @@ func heldSets(held []messages.DeckyHeld) []concern {
 func deckyConcerns(deckies []messages.DeckyStatus, pauses []messages.Pause) []concern {
 	var out []concern
 	for _, d := range deckies {
-		c := concern{What: "decky", Name: d.Name, State: standing(d), Since: d.ChangedAt, Why: why(d), Path: deckyPath(d.HostUUID, d.Name)}
+		c := concern{What: "decky", Name: d.Name, State: d.Standing(), Since: d.ChangedAt, Why: why(d), Path: deckyPath(d.HostUUID, d.Name)}
 		switch c.Level = tone(c.State); {
 		case c.State == "quarantined":
 			c.Since = d.QuarantinedAt
@@ -134,19 +134,6 @@ func severity(state string) int {
 	return len(order) - 2
 }
 
-// standing is the one word that says how a decky is.
-func standing(d messages.DeckyStatus) string {
-	switch {
-	case d.Phase == "quarantined":
-		return "quarantined"
-	case d.Paused:
-		return "paused"
-	case d.State == "" && d.Held != nil:
-		return "held"
-	}
-	return cmp.Or(d.State, "unrecorded")
-}
-
 // why is the shortest explanation of how a decky is: what is missing, else what it says itself.
 func why(d messages.DeckyStatus) string {
 	if d.Phase == "quarantined" {
@@ -182,14 +169,14 @@ func counted(n int, one, many string) string {
 
 // faulty: what the key ctrl-z leaves in the list.
 func faulty(d messages.DeckyStatus) bool {
-	return standing(d) != "running" || d.Held != nil || d.Restarts > 0
+	return d.Standing() != "running" || d.Held != nil || d.Restarts > 0
 }
 
 // orders are the keys deckies can be sorted by.
 var orders = map[string]func(a, b *messages.DeckyStatus) int{
 	"name": func(a, b *messages.DeckyStatus) int { return cmp.Compare(a.Name, b.Name) },
 	"state": func(a, b *messages.DeckyStatus) int {
-		return cmp.Compare(severity(standing(*a)), severity(standing(*b)))
+		return cmp.Compare(severity(a.Standing()), severity(b.Standing()))
 	},
 	"services": func(a, b *messages.DeckyStatus) int { return cmp.Compare(missing(b), missing(a)) },
 	"host":     func(a, b *messages.DeckyStatus) int { return cmp.Compare(a.Node, b.Node) },
@@ -252,7 +239,7 @@ type share struct {
 func shares(deckies []messages.DeckyStatus) []share {
 	count := map[string]int{}
 	for _, d := range deckies {
-		count[standing(d)]++
+		count[d.Standing()]++
 	}
 	out := make([]share, 0, len(count))
 	for s, n := range count {

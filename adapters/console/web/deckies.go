@@ -62,8 +62,8 @@ func (p *Pages) deckies(r *http.Request, _ Who) (content, error) {
 	of := byTarget(events.Items)
 	for _, at := range part {
 		x := *at
-		l := laneOf(x.Name, standing(x), of[x.Name], now.Add(-trendShown), now)
-		d.Items = append(d.Items, deckyRow{x, standing(x), why(x), trend(l, p.cfg.Escape)})
+		l := laneOf(x.Name, x.Standing(), of[x.Name], now.Add(-trendShown), now)
+		d.Items = append(d.Items, deckyRow{x, x.Standing(), why(x), trend(l, p.cfg.Escape)})
 	}
 	return content{view: "deckies", title: "Deckies", nav: "Deckies", data: d}, nil
 }
@@ -83,7 +83,7 @@ func narrowed(all []messages.DeckyStatus, faults bool, state, phase string) []me
 	}
 	out := make([]messages.DeckyStatus, 0, len(all))
 	for _, d := range all {
-		if (!faults || faulty(d)) && (state == "" || standing(d) == state) && (phase == "" || d.Phase == phase || phase == "held" && d.Held != nil) {
+		if (!faults || faulty(d)) && (state == "" || d.Standing() == state) && (phase == "" || d.Phase == phase || phase == "held" && d.Held != nil) {
 			out = append(out, d)
 		}
 	}

@@ -70,7 +70,7 @@ func (p *Pages) decky(r *http.Request, who Who) (content, error) {
 		return content{}, err
 	}
 	events := ofDecky(page.Items, i.Decky.Name)
-	d := deckyPage{Inspection: i, Standing: standing(i.Decky), Why: why(i.Decky), Whole: len(i.Facts) > 0, Path: deckyPath(i.Decky.HostUUID, i.Decky.Name)}
+	d := deckyPage{Inspection: i, Standing: i.Decky.Standing(), Why: why(i.Decky), Whole: len(i.Facts) > 0, Path: deckyPath(i.Decky.HostUUID, i.Decky.Name)}
 	shown := windowOf(r.URL.Query().Get("window"), events, now)
 	length := windowLengths[shown].length
 	for k, w := range windowLengths {
