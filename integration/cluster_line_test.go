@@ -30,6 +30,7 @@ func TestALossyAndASlowLineDelayButLoseNothing(t *testing.T) {
 	lossy.join()
 	slow.join("--hub", "tls://"+proxy.Addr())
 	s.judged(soon, "after the start")
+	began := time.Now()
 	lossy.loses(0.08)
 	for round := range 16 {
 		for _, w := range s.workers {
@@ -45,9 +46,27 @@ func TestALossyAndASlowLineDelayButLoseNothing(t *testing.T) {
 		}
 	}
 	s.judged(2*soon, "on bad lines")
+	if n := s.silences(slow, began); n > 0 {
+		t.Errorf("a slow line was taken for silence %d times", n)
+	}
+	if n := s.silences(lossy, began); n > 4 { // a packet has to be lost four times over for a silence of three seconds
+		t.Errorf("a lossy line was taken for silence %d times", n)
+	}
 	if proxy.Chunks() < 40 {
 		t.Errorf("%d pieces on the slow line", proxy.Chunks())
 	}
+}
+
+// silences counts how often the hub has told that it does not hear a worker.
+func (s *swarm) silences(w *worker, since time.Time) (n int) {
+	s.t.Helper()
+	for _, e := range s.sub.all(s.t) {
+		var p struct{ Status, Previous string }
+		if e.topic == "fleet."+w.uuid+".health" && e.at.After(since) && json.Unmarshal(e.raw, &p) == nil && p.Status != "up" && p.Status != p.Previous {
+			n++
+		}
+	}
+	return n
 }
 
 // loses drops packets at random on their way to the master and back.

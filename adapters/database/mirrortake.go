@@ -34,7 +34,7 @@ func (m *mirroring) event(i int, h *mirrored, origin string, e messages.Shipped)
 		if t.Transition == messages.TransitionInserted && s.known && have.there {
 			t = insertedAgain(t, have, next)
 		}
-		k.rev, k.last = max(k.rev+1, e.Rev), e.EventID
+		k.rev, k.last = k.rev+1, e.EventID
 		m.announceAs(i, h, retold(h.host, e, t, k.rev))
 	}
 	k.origin, k.originRev = origin, e.Rev

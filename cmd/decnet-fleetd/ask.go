@@ -91,7 +91,13 @@ func deckyIDs(ctx context.Context, client *console.Client, part, name string) ([
 // completingNode completes --node.
 func (a *app) completingNode(c *cobra.Command, args []string, part string) ([]string, cobra.ShellCompDirective) {
 	a.node = "" // the hub itself is asked
-	return a.completing(memberWords, 0)(c, args, part)
+	return a.completing(func(ctx context.Context, client *console.Client, part string) []string {
+		words := memberWords(ctx, client, part)
+		if c.Annotations[everyNode] != "" && len(words) > 0 {
+			words = append(words, everyNode)
+		}
+		return words
+	}, 0)(c, args, part)
 }
 
 // completing gives the words a shell completes with; a shell has no place for an error.

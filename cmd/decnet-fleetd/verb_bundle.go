@@ -34,7 +34,7 @@ func (a *app) debugVerb() *cobra.Command {
 			"into one file, under hosts/, and names in hosts.json (and here) those that do not, with the reason. Unpack it to replay one.",
 		Example:     "  decnet-fleetd debug bundle\n  decnet-fleetd debug bundle --duration 5s --file /tmp/fleetd.tar.gz\n  decnet-fleetd debug bundle --node all",
 		Args:        cobra.NoArgs,
-		Annotations: heeding(heedsClient),
+		Annotations: map[string]string{heeds: heedsClient, everyNode: "may be asked"},
 		RunE: a.asking(func(ctx context.Context, client *console.Client, _ []string) error {
 			if cpu < time.Second || cpu > time.Minute {
 				return usage(fmt.Errorf("--duration is %v", cpu), "it is from 1s to 1m")

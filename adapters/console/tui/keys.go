@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
 )
 
 // key is what a press does.
@@ -216,10 +217,16 @@ func (m *Model) sortBy(name string) {
 	}
 }
 
-func (m *Model) sortMenu() string {
-	var out []string
+// sortMenu is as many lines as the terminal's width asks for.
+func (m *Model) sortMenu() []string {
+	lines := []string{" sort by:"}
 	for i, c := range m.grid().columns {
-		out = append(out, string(rune('a'+i))+" "+c.name)
+		item := " " + string(rune('a'+i)) + " " + c.name
+		if last := lines[len(lines)-1]; ansi.StringWidth(last)+len(item) < m.width {
+			lines[len(lines)-1] = last + item + " "
+		} else {
+			lines = append(lines, "         "+item+" ")
+		}
 	}
-	return strings.Join(out, "  ")
+	return lines
 }

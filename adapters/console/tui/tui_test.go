@@ -107,6 +107,12 @@ func TestTheSortMenuTakesALetterAndNothingElse(t *testing.T) {
 	m := stage(newFake())
 	press(m, "s")
 	has(t, m, "a NAME  b STATE")
+	wide := m.width
+	m.width = 50
+	for i, c := range m.grid().columns { // all of it also where it takes more lines
+		has(t, m, string(rune('a'+i))+" "+c.name)
+	}
+	m.width = wide
 	press(m, "b")
 	if p := m.here(); p.sort != "STATE" || m.mode != browsing {
 		t.Errorf("sorted by %q, mode %d", p.sort, m.mode)

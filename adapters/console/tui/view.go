@@ -131,7 +131,8 @@ func (m *Model) footer() []string {
 	case m.mode == commanding:
 		left = " :" + m.line + "_"
 	case m.mode == sorting:
-		left = " sort by: " + m.sortMenu()
+		menu := m.sortMenu()
+		return append(menu[:len(menu)-1], m.sides(menu[len(menu)-1], m.liveness()))
 	case m.mode == confirming:
 		left = " " + m.pending.question(m.line)
 	case m.notice != "":
