@@ -17,6 +17,7 @@ const defaultKept = 4096
 type Feed struct {
 	mu        sync.Mutex
 	ring      []messages.Event
+	begin     int64 // seq of the first there ever was
 	first     int64 // seq of the oldest kept
 	next      int64 // seq of the next to come
 	followers map[*Follower]struct{}
@@ -28,7 +29,7 @@ func NewFeed(size int, base int64) *Feed {
 	if size <= 0 {
 		size = defaultKept
 	}
-	return &Feed{ring: make([]messages.Event, size), first: base + 1, next: base + 1, followers: map[*Follower]struct{}{}}
+	return &Feed{ring: make([]messages.Event, size), begin: base + 1, first: base + 1, next: base + 1, followers: map[*Follower]struct{}{}}
 }
 
 // Append numbers an event and keeps it; its Seq is overwritten.
@@ -144,14 +145,17 @@ type Follower struct {
 	wake  chan struct{}
 }
 
-// Follow starts after Since, with what is coming where that is negative. A Since that the feed never reached is a place
-// in another feed: the first batch says Reset.
+// Follow starts after Since, with the first event there was where that is 0, with what is coming where it is negative. A
+// Since that the feed never reached, or from before it began, is a place in another feed: the first batch says Reset.
 func (f *Feed) Follow(q Query) *Follower {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	w := &Follower{feed: f, query: q, next: q.Since + 1, wake: make(chan struct{}, 1)}
-	if q.Since < 0 {
+	switch {
+	case q.Since < 0:
 		w.next = f.next
+	case q.Since == 0:
+		w.next = f.begin
 	}
 	f.followers[w] = struct{}{}
 	return w
@@ -196,11 +200,11 @@ func (w *Follower) take() Batch {
 	defer f.mu.Unlock()
 	var b Batch
 	switch {
+	case w.next < f.begin || w.next > f.next:
+		b.Reset = true
+		w.next = f.first
 	case w.next < f.first:
 		b.Reset, b.Dropped = true, f.first-w.next
-		w.next = f.first
-	case w.next > f.next:
-		b.Reset = true
 		w.next = f.first
 	}
 	b.After = w.next - 1

@@ -18,6 +18,8 @@ type dialect struct {
 	// upsert and incoming build the clause that turns an INSERT into an update: ON upsert SET column = incoming(column).
 	upsert   func(key string) string
 	incoming func(column string) string
+	// returns: an INSERT can give back what it generated.
+	returns bool
 	// folds: the names in fleet_deckies compare by a collation, D1 is d1.
 	folds bool
 	// coarse: timestamps keep whole seconds, two writes within one look the same.

@@ -21,7 +21,10 @@ func (db *DB) Mirror(ctx context.Context, token int64, deliveries []messages.Del
 	if db.cfg.Rehome == nil {
 		return nil, errors.New("database: Mirror needs Rehome")
 	}
-	out, err := db.mirror(ctx, token, deliveries)
+	out, err := db.mirror(ctx, token, deliveries, false)
+	if kindOf(err) == kindDuplicate {
+		out, err = db.mirror(ctx, token, deliveries, true)
+	}
 	if k := kindOf(err); k == kindDuplicate || k == kindValue {
 		return db.mirrorApart(ctx, token, deliveries, err)
 	}
@@ -87,6 +90,7 @@ func joined(a, b messages.Delivered) messages.Delivered {
 // mirroring is one transaction of Mirror.
 type mirroring struct {
 	*attempt
+	wary    bool
 	hosts   map[string]*mirrored
 	order   []string          // of the hosts
 	waiting map[string]string // events that wait in the outbox: whose they are
@@ -95,10 +99,11 @@ type mirroring struct {
 	out     []messages.Delivered
 }
 
-func (db *DB) mirror(ctx context.Context, token int64, deliveries []messages.Delivery) ([]messages.Delivered, error) {
+// mirror is one transaction. A wary one believes no event to be new because its revision is: somebody uses the ids of others.
+func (db *DB) mirror(ctx context.Context, token int64, deliveries []messages.Delivery, wary bool) ([]messages.Delivered, error) {
 	var m *mirroring
 	_, err := db.durably(ctx, "mirror rows of workers", func(ctx context.Context, a *attempt) error {
-		m = &mirroring{attempt: a, hosts: map[string]*mirrored{}, out: make([]messages.Delivered, len(deliveries))}
+		m = &mirroring{attempt: a, wary: wary, hosts: map[string]*mirrored{}, out: make([]messages.Delivered, len(deliveries))}
 		return m.run(ctx, token, deliveries)
 	})
 	if err != nil {

@@ -180,10 +180,21 @@ func TestAWorkerWhoseDatabaseBeganAnewIsHeardAgain(t *testing.T) {
 		anew.Batch.Origin = "o2"
 		w.mirror(anew)
 		want(t, "announced of a row that is as it was", w.told(), "")
+
+		// Its revisions are far above the old ones, and by the time it ships the row has changed once more.
+		const rev = 1 << 32
+		anew = events(workerA, w.shipped(workerA, "d1", rev, "inserted", "", "failed"), w.shipped(workerA, "d1", rev+1, "state_changed", "failed", "running"))
+		anew.Batch.Origin = "o3"
+		anew.Batch.Events[0].Row = shippedRow("d1", "running")
+		w.mirror(anew)
+		want(t, "announced of one that has changed once", w.told(), "a/d1 3 state_changed running")
+		mustExec(t, w.other, "DELETE FROM fleetd_outbox")
+		w.mirror(events(workerA, w.shipped(workerA, "d1", 3, "state_changed", "running", "failed")))
+		mustExec(t, w.other, "DELETE FROM fleetd_outbox")
 		anew = events(workerA, w.shipped(workerA, "d1", 2, "state_changed", "failed", "running"))
 		anew.Batch.Origin = "o2"
 		w.mirror(anew)
-		want(t, "announced", w.told(), "a/d1 3 state_changed running")
+		want(t, "announced", w.told(), "a/d1 5 state_changed running")
 		want(t, "rows", w.states(workerA), "d1 running")
 	})
 }

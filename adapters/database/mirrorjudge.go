@@ -107,10 +107,18 @@ func retold(host string, e messages.Shipped, t messages.Transition, rev int64) m
 	return t
 }
 
+// when is the row as a transition left it. What is shipped is the row as it is by now; of an error only that is known.
+func (s mirrorState) when(t messages.Transition, have mirrorState) mirrorState {
+	if s.state != t.State {
+		s.state, s.lastError = t.State, have.lastError
+	}
+	return s
+}
+
 // insertedAgain is what an insertion of a row that is there already is told as.
-func insertedAgain(t messages.Transition, have, now mirrorState) messages.Transition {
+func insertedAgain(t messages.Transition, have mirrorState) messages.Transition {
 	t.Transition, t.PreviousState = messages.TransitionConfigChanged, ""
-	if have.state != now.state {
+	if have.state != t.State {
 		t.Transition, t.PreviousState = messages.TransitionStateChanged, have.state
 	}
 	return t

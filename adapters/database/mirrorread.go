@@ -15,7 +15,7 @@ import (
 // readAll reads everything that the deliveries are judged by, and locks the rows.
 func (m *mirroring) readAll(ctx context.Context, deliveries []messages.Delivery) error {
 	m.waiting, m.twins = map[string]string{}, map[string]string{}
-	names, whole, events := map[string][]string{}, map[string]bool{}, []string{}
+	names, whole := map[string][]string{}, map[string]bool{}
 	for _, d := range deliveries {
 		if m.hosts[d.HostUUID] == nil {
 			m.order = append(m.order, d.HostUUID)
@@ -23,7 +23,7 @@ func (m *mirroring) readAll(ctx context.Context, deliveries []messages.Delivery)
 		}
 		whole[d.HostUUID] = whole[d.HostUUID] || d.Keep != nil || d.Forget
 		for _, e := range d.Batch.Events {
-			names[d.HostUUID], events = append(names[d.HostUUID], e.Name), append(events, e.EventID)
+			names[d.HostUUID] = append(names[d.HostUUID], e.Name)
 		}
 		if s := d.Batch.Slice; s != nil {
 			for _, r := range s.Rows {
@@ -42,7 +42,7 @@ func (m *mirroring) readAll(ctx context.Context, deliveries []messages.Delivery)
 	if err := m.readRows(ctx, m.scope(names, whole)); err != nil {
 		return err
 	}
-	if err := m.readWaiting(ctx, events); err != nil {
+	if err := m.readWaiting(ctx, m.doubtful(deliveries)); err != nil {
 		return err
 	}
 	return m.readTwins(ctx, names)
@@ -129,6 +129,20 @@ func textOf(b []byte) *string {
 	}
 	s := string(b)
 	return &s
+}
+
+// doubtful are the events that may wait in the outbox already. One of a revision above all that its origin has shipped does
+// not, unless it has the id of another: then it cannot be written.
+func (m *mirroring) doubtful(deliveries []messages.Delivery) (events []string) {
+	for _, d := range deliveries {
+		h := m.hosts[d.HostUUID]
+		for _, e := range d.Batch.Events {
+			if k := h.known[e.Name]; m.wary || d.Batch.Origin == "" || k.origin != d.Batch.Origin || e.Rev <= k.originRev {
+				events = append(events, e.EventID)
+			}
+		}
+	}
+	return events
 }
 
 // readWaiting finds which of the events are in the outbox. Its rows are all our own host's: the lane says whose event it

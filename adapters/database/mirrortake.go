@@ -19,7 +19,7 @@ func (m *mirroring) event(i int, h *mirrored, origin string, e messages.Shipped)
 	have, k := h.now[e.Name], h.known[e.Name]
 	s := sight{memo: k, queued: m.waiting[e.EventID], host: h.host, there: have.there, twin: m.twin(h.host, e.Name)}
 	_, s.known = h.known[e.Name]
-	s.same = have.sameAs(next, m.db.cfg.Digest)
+	s.same = have.sameAs(next.when(t, have), m.db.cfg.Digest)
 	v := announce
 	if why == "" {
 		v, why = judgeShipped(origin, e, t, s)
@@ -32,7 +32,7 @@ func (m *mirroring) event(i int, h *mirrored, origin string, e messages.Shipped)
 		return
 	case v == announce:
 		if t.Transition == messages.TransitionInserted && s.known && have.there {
-			t = insertedAgain(t, have, next)
+			t = insertedAgain(t, have)
 		}
 		k.rev, k.last = k.rev+1, e.EventID
 		m.announceAs(i, h, retold(h.host, e, t, k.rev))
@@ -66,7 +66,7 @@ func (m *mirroring) listed(i int, h *mirrored, r messages.ShippedRow) {
 	}
 	t := messages.Transition{Name: r.Name, State: next.state, Transition: messages.TransitionInserted, Cause: causeListed, ObservedAt: messages.Moment{Time: m.now}}
 	if have.there {
-		t = insertedAgain(t, have, next)
+		t = insertedAgain(t, have)
 	}
 	m.own(i, h, t, next, k)
 }

@@ -20,6 +20,7 @@ var postgresDialect = dialect{
 	text:     "TEXT",
 	upsert:   onConflict,
 	incoming: excluded,
+	returns:  true,
 	// Not information_schema: it hides what the account may not use.
 	exists: `SELECT 1 FROM pg_catalog.pg_class WHERE relname = ? AND relkind IN ('r', 'p', 'v', 'm', 'f') AND pg_catalog.pg_table_is_visible(oid)`,
 	tables: `SELECT relname FROM pg_catalog.pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'f') AND relnamespace =

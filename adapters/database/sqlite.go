@@ -20,6 +20,7 @@ var sqliteDialect = dialect{
 	text:     "TEXT",
 	upsert:   onConflict,
 	incoming: excluded,
+	returns:  true,
 	commits:  "PRAGMA data_version",
 	exists:   `SELECT 1 FROM sqlite_master WHERE type IN ('table', 'view') AND name = ?`,
 	columns:  `SELECT name, '', 0, CASE WHEN "notnull" AND dflt_value IS NULL THEN 1 ELSE 0 END FROM pragma_table_info('fleet_deckies')`,

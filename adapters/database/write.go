@@ -157,8 +157,30 @@ func (a *attempt) enqueue(ctx context.Context) error {
 		a.grown.rows++
 		a.grown.bytes += int64(len(payload))
 	}
-	// Returning: without it bun asks for every generated id back, in no order that is promised.
-	return a.insert(ctx, a.tx.NewInsert().Model(&out).ExcludeColumn("id").Returning("NULL"))
+	return a.queue(ctx, out)
+}
+
+// queue inserts rows into the outbox and finds the ids that they were given. The engine gives ids back in no order that is
+// promised, so each comes with its event; MySQL gives none back.
+func (a *attempt) queue(ctx context.Context, out []outboxRow) error {
+	q := a.tx.NewInsert().Model(&out).ExcludeColumn("id")
+	if !a.db.d.returns {
+		if err := a.insert(ctx, q.Returning("NULL")); err != nil {
+			return err
+		}
+		return a.readIDs(ctx)
+	}
+	if err := a.insert(ctx, q.Returning("id, event_id")); err != nil {
+		return err
+	}
+	ids := make(map[string]int64, len(out))
+	for _, r := range out {
+		ids[r.EventID] = r.ID
+	}
+	for i := range a.queued {
+		a.queued[i].ID = ids[a.queued[i].EventID]
+	}
+	return nil
 }
 
 // mergeOlder removes what waits of the deckies of this batch and counts it, together with what that had replaced.
@@ -197,13 +219,8 @@ func (a *attempt) announce() error {
 	return nil
 }
 
-// readQueued finds the ids that the outbox rows of the batch were given, and reads whole those of an earlier attempt.
+// readQueued adds the outbox rows of an earlier attempt, and puts all in the order of their ids.
 func (a *attempt) readQueued(ctx context.Context) error {
-	if len(a.queued) > 0 {
-		if err := a.readIDs(ctx); err != nil {
-			return err
-		}
-	}
 	if len(a.writes.done) > 0 {
 		done, err := a.db.outboxRows(ctx, a.tx, "event_id IN (?)", bun.List(a.writes.done))
 		if err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -140,11 +141,8 @@ func (a *app) follow(ctx context.Context, client *console.Client, q console.Quer
 		case err != nil && e.exit != exitUnreachable:
 			return err
 		}
-		if a.node != "" { // the hub is there; whether its host comes back nobody knows
-			return a.nodeGone(ctx, client)
-		}
 		if !f.lost {
-			a.warn("the daemon is gone; waiting for it")
+			a.warn(cmp.Or(a.node, "the daemon") + " is gone; waiting for it")
 		}
 		f.lost = true
 		select {
@@ -153,15 +151,6 @@ func (a *app) follow(ctx context.Context, client *console.Client, q console.Quer
 		case <-time.After(again):
 		}
 	}
-}
-
-// nodeGone says why the events of another host have ended.
-func (a *app) nodeGone(ctx context.Context, client *console.Client) error {
-	if _, err := client.Events(ctx, console.Query{Since: -1, Limit: 1}); err != nil {
-		return err
-	}
-	return &failure{exit: exitUnreachable, code: string(console.NodeAway), err: fmt.Errorf("the connection to %s has ended", a.node),
-		hint: "decnet-fleetd cluster members shows how it is"}
 }
 
 // ended: a user who ends what would go on for ever did not interrupt anything.
