@@ -60,6 +60,7 @@ type PassMarked struct {
 type DeckyCrashed struct {
 	Name        string
 	Quarantined bool
+	Ordered     bool // by somebody, not by its crashes
 	Reason      string
 }
 

@@ -72,6 +72,13 @@ func (d DeckyStatus) Standing() string {
 	return d.State
 }
 
+// Quarantine is a decky whose actor is in quarantine.
+type Quarantine struct {
+	Name  string `json:"name"`
+	Why   string `json:"why"`
+	Since Moment `json:"since"`
+}
+
 // DeckyReported carries a decky's status to the view and the fleet.
 type DeckyReported struct {
 	Status DeckyStatus
@@ -125,6 +132,7 @@ type Status struct {
 	Warnings      []string          `json:"warnings"`
 	YourRole      string            `json:"your_role,omitempty"` // of who asked: admin, operator, read-only; "": not told
 	Paused        []Pause           `json:"paused,omitempty"`
+	Quarantined   []Quarantine      `json:"quarantined,omitempty"` // deckies whose actors are
 	// Cluster is the role in a cluster: hub, worker; "" alone. On a hub Deckies counts those of all hosts.
 	Cluster string               `json:"cluster,omitempty"`
 	Members map[MemberStatus]int `json:"members,omitempty"` // of a hub: workers per status

@@ -158,9 +158,12 @@ func (f *Fleet) crashed(c *supervise.Ctx, d messages.DeckyCrashed) {
 	if !d.Quarantined || m.recorded.Presence != messages.Present || m.pause.Paused {
 		return
 	}
-	state := m.recorded.Row.State
+	state, cause := m.recorded.Row.State, "crash"
+	if d.Ordered {
+		cause = "control"
+	}
 	f.cfg.Store.Tell(messages.RowChange{Name: d.Name, Kind: messages.UpdateRow, Prev: state, State: messages.State(state),
 		SetLastError: true, LastError: "fleetd: quarantined: " + d.Reason, EventID: f.cfg.NewID(),
 		Transition: messages.Transition{HostUUID: f.cfg.HostUUID, Name: d.Name, State: state, Source: "fleet",
-			Transition: messages.TransitionQuarantined, Cause: "crash", ObservedAt: messages.Moment{Time: c.Now()}}})
+			Transition: messages.TransitionQuarantined, Cause: cause, ObservedAt: messages.Moment{Time: c.Now()}}})
 }

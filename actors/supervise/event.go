@@ -26,11 +26,14 @@ type Event struct {
 	Kind, ID    string
 	Reason      string
 	Stack       string
-	Message     string // the message being handled
+	Message     string // the message being handled; OnPurpose where nothing was wrong with it
 	Incarnation uint32
 	At          time.Time
 	RetryIn     time.Duration // 0: nothing is tried again
 }
+
+// OnPurpose stands for the message where somebody crashed the actor.
+const OnPurpose = "on purpose"
 
 // logBurst bounds the lines a second: of 10,000 actors that crash together the journal needs no line each, the crash
 // counters have them all. Chosen; nothing depends on it.

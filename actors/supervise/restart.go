@@ -106,7 +106,7 @@ func (v *supervisor) crashIt(m crashIt) {
 		v.replace(r, since, m.why)
 		return
 	}
-	r.send(fault{k.number, crash{reason: m.why, message: "on purpose"}})
+	r.send(fault{k.number, crash{reason: m.why, message: OnPurpose}})
 }
 
 // now is the coarse clock's exact reading.

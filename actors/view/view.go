@@ -222,6 +222,10 @@ func (v *View) status(now time.Time) messages.Status {
 		}
 	}
 	slices.SortFunc(s.Held, func(a, b messages.DeckyHeld) int { return cmp.Compare(a.Name, b.Name) })
+	for _, name := range slices.Sorted(maps.Keys(v.broken)) {
+		b := v.broken[name]
+		s.Quarantined = append(s.Quarantined, messages.Quarantine{Name: name, Why: b.why, Since: messages.Moment{Time: b.since}})
+	}
 	for _, w := range v.fleet.Warnings {
 		s.Warnings = append(s.Warnings, w.Error())
 	}

@@ -80,6 +80,9 @@ func statusLines(s console.StatusReply) []string {
 	for _, h := range groupHeld(s.Held) {
 		lines = append(lines, h.line())
 	}
+	for _, q := range s.Quarantined {
+		lines = append(lines, fmt.Sprintf("quarantined: %s since %s: %s", q.Name, q.Since.UTC().Format(time.RFC3339), q.Why))
+	}
 	for _, p := range s.Paused {
 		lines = append(lines, strings.TrimSuffix(fmt.Sprintf("paused: %s since %s by %s: %s", p.Target, p.Since.UTC().Format(time.RFC3339), p.By, p.Reason), ": "))
 	}
@@ -100,5 +103,5 @@ func healthy(s console.StatusReply) bool {
 			return false
 		}
 	}
-	return len(s.Rejected) == 0 && len(s.Held) == 0
+	return len(s.Rejected)+len(s.Held)+len(s.Quarantined) == 0
 }

@@ -247,7 +247,7 @@ func onEvent(e supervise.Event, fleetPost, viewPost *post) {
 	if e.Kind == "decky" && (e.What == "quarantined" || e.What == "released") {
 		m := messages.DeckyCrashed{Name: e.ID}
 		if e.What == "quarantined" {
-			m.Quarantined, m.Reason = true, e.Reason
+			m.Quarantined, m.Ordered, m.Reason = true, e.Message == supervise.OnPurpose, e.Reason
 		}
 		fleetPost.Tell(m)
 		viewPost.Tell(m)
