@@ -51,11 +51,21 @@ func TestTheLogAndTheEventsOfAHostAreFollowedThroughTheHub(t *testing.T) {
 	t.Parallel()
 	s := standing(t, 1, 2)
 	w := s.workers[0]
-	if log, code := s.complaint("--node", "w1", "logs"); code != 0 || !strings.Contains(log, w.uuid) && !strings.Contains(log, "started") {
-		t.Errorf("logs: exit %d\n%s", code, log)
+	follows := func(verb ...string) *process {
+		p := launch(t, s.path(verb[0]+".log"), fleetd(t), append(append([]string{"--node", "w1"}, verb...), s.flags()...)...)
+		t.Cleanup(func() { p.end(t) })
+		return p
 	}
-	follower := launch(t, s.path("follow.log"), fleetd(t), append([]string{"--node", "w1", "events", "--follow", "--since", "10m", "-o", "jsonl", "--type", "state_changed"}, s.flags()...)...)
-	t.Cleanup(func() { follower.end(t) })
+	follower := follows("events", "--follow", "--since", "10m", "-o", "jsonl", "--type", "state_changed")
+	reader := follows("logs", "--follow")
+	lives := func(n int) {
+		t.Helper()
+		eventually(t, soon, func() error {
+			have := strings.Count(reader.tail(), "decnet-fleetd started")
+			return unless(have == n, "%d starts in the log, want %d:\n%s", have, n, reader.tail())
+		})
+	}
+	lives(1)
 	told := func(n int) {
 		t.Helper()
 		eventually(t, soon, func() error {
@@ -70,6 +80,7 @@ func TestTheLogAndTheEventsOfAHostAreFollowedThroughTheHub(t *testing.T) {
 	w.daemon.kill9(t)
 	w.join()
 	s.judged(soon, "after kill -9 of the worker")
+	lives(2)
 	w.flip(w.names[0])
 	told(3)
 }

@@ -139,7 +139,7 @@ func (a *app) tailLogs(ctx context.Context, client *console.Client, actor string
 		switch {
 		case ctx.Err() != nil:
 			return ended(ctx)
-		case errors.As(err, &e) && e.Code == console.NotReachable:
+		case errors.As(err, &e) && (e.Code == console.NotReachable || e.Code == console.NodeAway):
 			continue // it may come again
 		case err != nil:
 			return err
