@@ -70,6 +70,25 @@ type Decision struct {
 	Held   *Held  `json:"held,omitempty"`
 	Cause  string `json:"cause,omitempty"` // the last fact that changed
 	Times  int64  `json:"times"`
+	// Changed names which of reason, state, action, held and cause are not as in the decision before; none of the oldest kept.
+	Changed []string `json:"changed,omitempty"`
+}
+
+// Since says in what a decision differs from the one before it.
+func (d Decision) Since(before Decision) (changed []string) {
+	what := func(h *Held) string {
+		if h == nil {
+			return ""
+		}
+		return h.What + ": " + h.Why
+	}
+	for _, x := range [][3]string{{"reason", d.Reason, before.Reason}, {"state", d.State, before.State}, {"action", d.Action, before.Action},
+		{"held", what(d.Held), what(before.Held)}, {"cause", d.Cause, before.Cause}} {
+		if x[1] != x[2] {
+			changed = append(changed, x[0])
+		}
+	}
+	return changed
 }
 
 // Inspection says why a decky is as it is.

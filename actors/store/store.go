@@ -57,8 +57,8 @@ type Store struct {
 	resting bool // the pause after a transaction, or a backoff
 	fails   int
 
-	gathering          bool // what is not urgent waits for company
-	rowsRipe, acksRipe bool // and has waited long enough
+	gathering, collecting bool // changes, acknowledgements wait for company
+	rowsRipe, acksRipe    bool // and have waited long enough
 
 	broken string // what the database last said; "" while it works
 	unsent []any  // replies the fleet's full mailbox refused; nothing is written before they are told
@@ -124,7 +124,9 @@ func (s *Store) Receive(c *supervise.Ctx, msg any) {
 		s.next(c)
 	case messages.ReportsWanted:
 		s.reportAll(c)
-	case messages.GetQuiesced:
+	case messages.GetQuiesced: // somebody waits for the end: nothing waits for company
+		s.acksRipe = len(s.acks) > 0
+		s.next(c)
 		c.Respond(s.waiting())
 	case messages.GetStatementAge:
 		c.Respond(messages.StatementAge{Age: s.oldest(c.Now()), Deadline: s.cfg.Deadline})
@@ -146,7 +148,10 @@ func (s *Store) tick(c *supervise.Ctx, m messages.Tick) {
 		s.resting = false
 		s.next(c)
 	case "gathered":
-		s.gathering, s.rowsRipe, s.acksRipe = false, s.orders.len() > 0, len(s.acks) > 0
+		s.gathering, s.rowsRipe = false, s.orders.len() > 0
+		s.next(c)
+	case "collected":
+		s.collecting, s.acksRipe = false, len(s.acks) > 0
 		s.next(c)
 	case "lease":
 		if s.token != 0 {

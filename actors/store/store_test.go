@@ -354,10 +354,24 @@ func TestAcknowledgementsWaitForCompany(t *testing.T) {
 		if n := len(s.base.deleted()); n != 0 {
 			t.Errorf("%d deleted at once", n)
 		}
-		time.Sleep(company)
+		time.Sleep(ackCompany)
 		synctest.Wait()
 		if s.base.deletions != 1 || len(s.base.deleted()) != 10 {
 			t.Errorf("%d rows in %d deletions, want 10 in one", len(s.base.deleted()), s.base.deletions)
+		}
+	})
+}
+
+func TestWhatEndsWaitsForNoCompany(t *testing.T) {
+	stage(t, &base{}, func(s *scene) {
+		s.store.Tell(messages.OutboxAcknowledged{IDs: []int64{1}})
+		synctest.Wait()
+		if _, err := s.store.Ask(context.Background(), messages.GetQuiesced{}); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if len(s.base.deleted()) != 1 {
+			t.Error("it is not deleted at once")
 		}
 	})
 }

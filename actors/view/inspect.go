@@ -18,12 +18,21 @@ func (v *View) inspect(q messages.GetInspection, now time.Time) (messages.Inspec
 	s = v.shown(s)
 	i := messages.Inspection{Decky: s, Facts: v.facts(s, now), Paused: v.pauseOf(q.Name)}
 	if r := v.decisions[q.Name]; r != nil {
-		most := cmp.Or(q.Most, always)
-		for _, p := range r.list(v.archive, min(most, maxDecisions)) {
-			i.Decisions = append(i.Decisions, v.unpack(p))
-		}
+		i.Decisions = v.decided(r, min(cmp.Or(q.Most, always), maxDecisions))
 	}
 	return i, nil
+}
+
+// decided are the last decisions, newest first, each with what it changed.
+func (v *View) decided(r *recent, most int) (out []messages.Decision) {
+	for _, p := range r.list(v.archive, most+1) {
+		d := v.unpack(p)
+		if n := len(out); n > 0 {
+			out[n-1].Changed = out[n-1].Since(d)
+		}
+		out = append(out, d)
+	}
+	return out[:min(len(out), most)]
 }
 
 // maxDecisions bounds one answer. Chosen: a screen shows some fifty.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -43,6 +44,12 @@ func TestInspectionTellsTheLastDecisionsNewestFirstAndCountsEqualOnes(t *testing
 		}
 		if h := d[0].Held; h == nil || *h != (messages.Held{What: "delete", Why: "no witness", Hash: "abc", Until: messages.Moment{Time: now.Add(time.Hour).UTC()}}) {
 			t.Errorf("held %+v", h)
+		}
+		if !slices.Equal(d[0].Changed, []string{"reason", "held"}) || !slices.Equal(d[1].Changed, []string{"reason"}) || d[2].Changed != nil {
+			t.Errorf("changed %v, %v, %v", d[0].Changed, d[1].Changed, d[2].Changed)
+		}
+		if d := inspected(t, v, messages.GetInspection{Name: "d1", Most: 1}).Decisions; len(d) != 1 || len(d[0].Changed) != 2 {
+			t.Errorf("of one alone: %+v", d)
 		}
 		if !d[1].At.Equal(now.Add(time.Second)) || d[1].Cause != "docker:die" {
 			t.Errorf("%+v", d[1])

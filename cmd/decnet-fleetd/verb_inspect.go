@@ -54,7 +54,7 @@ func (a *app) showInspection(i console.InspectionReply) error {
 	a.identity(&b, i)
 	a.section(&b, "Sources", []string{"SOURCE", "SAYS", "AGE", "EPOCH", "SEQ", "DETAIL"}, a.factRows(i.Facts))
 	a.section(&b, "Mailbox", []string{"ACTOR", "STATE", "MBOX", "HWM", "OLDEST", "IN HANDLER", "IN", "DONE", "LOST", "DROPPED", "CRASHES", "RESTARTS"}, [][]string{mailboxRow(i.Actor)})
-	a.section(&b, "Decisions", []string{"TIME", "TIMES", "REASON", "STATE", "ACTION", "CAUSE", "HELD"}, a.decisionRows(i.Decisions))
+	a.section(&b, "Decisions", []string{"TIME", "TIMES", "REASON", "STATE", "ACTION", "CAUSE", "HELD", "CHANGED"}, a.decisionRows(i.Decisions))
 	var events, crashes, handled [][]string
 	for _, e := range i.Timeline {
 		events = append(events, eventCells(a.when(e.At), e))
@@ -169,7 +169,7 @@ func (a *app) decisionRows(all []messages.Decision) (rows [][]string) {
 		if d.Held != nil {
 			held = d.Held.What + ": " + d.Held.Why
 		}
-		rows = append(rows, []string{a.when(d.At), number(d.Times), d.Reason, orDash(d.State), orDash(d.Action), orDash(d.Cause), orDash(held)})
+		rows = append(rows, []string{a.when(d.At), number(d.Times), d.Reason, orDash(d.State), orDash(d.Action), orDash(d.Cause), orDash(held), orDash(strings.Join(d.Changed, " "))})
 	}
 	return rows
 }

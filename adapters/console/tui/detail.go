@@ -125,6 +125,9 @@ func (m *Model) decisions(it messages.Inspection) []string {
 		if d.Held != nil {
 			text += "  held " + d.Held.What + ": " + d.Held.Why
 		}
+		if len(d.Changed) > 0 {
+			text += "  [" + strings.Join(d.Changed, " ") + " changed]"
+		}
 		if d.Times > 1 {
 			text += fmt.Sprintf("  (%d times)", d.Times)
 		}
