@@ -102,9 +102,10 @@ type mirroring struct {
 // mirror is one transaction. A wary one believes no event to be new because its revision is: somebody uses the ids of others.
 func (db *DB) mirror(ctx context.Context, token int64, deliveries []messages.Delivery, wary bool) ([]messages.Delivered, error) {
 	var m *mirroring
+	understood := db.understand(deliveries) // before the transaction: DECNET's writers wait as long as it runs
 	_, err := db.durably(ctx, "mirror rows of workers", func(ctx context.Context, a *attempt) error {
 		m = &mirroring{attempt: a, wary: wary, hosts: map[string]*mirrored{}, out: make([]messages.Delivered, len(deliveries))}
-		return m.run(ctx, token, deliveries)
+		return m.run(ctx, token, deliveries, understood)
 	})
 	if err != nil {
 		return nil, err
@@ -113,7 +114,7 @@ func (db *DB) mirror(ctx context.Context, token int64, deliveries []messages.Del
 	return m.out, nil
 }
 
-func (m *mirroring) run(ctx context.Context, token int64, deliveries []messages.Delivery) error {
+func (m *mirroring) run(ctx context.Context, token int64, deliveries []messages.Delivery, understood []sense) error {
 	if err := m.fence(ctx, token); err != nil {
 		return err
 	}
@@ -124,13 +125,13 @@ func (m *mirroring) run(ctx context.Context, token int64, deliveries []messages.
 		return err
 	}
 	for i, d := range deliveries {
-		m.take(i, d)
+		m.take(i, d, understood[i])
 	}
 	return m.writeAll(ctx)
 }
 
 // take judges one delivery. A host that is our own here has no business to ship.
-func (m *mirroring) take(i int, d messages.Delivery) {
+func (m *mirroring) take(i int, d messages.Delivery, x sense) {
 	if d.HostUUID == m.db.cfg.HostUUID {
 		m.out[i].Refused = refusalsOf(d, "the hub's own rows are nobody else's to write")
 		return
@@ -140,12 +141,12 @@ func (m *mirroring) take(i int, d messages.Delivery) {
 		m.forget(i, h, d.By)
 		return
 	}
-	for _, e := range d.Batch.Events {
-		m.event(i, h, d.Batch.Origin, e)
+	for n, e := range d.Batch.Events {
+		m.event(i, h, d.Batch.Origin, e, x.events[n])
 	}
 	if s := d.Batch.Slice; s != nil {
-		for _, r := range s.Rows {
-			m.listed(i, h, r)
+		for n, r := range s.Rows {
+			m.listed(i, h, r.Name, x.rows[n])
 		}
 	}
 	if d.Keep != nil {

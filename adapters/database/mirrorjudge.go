@@ -1,7 +1,6 @@
 package database
 
 import (
-	"encoding/json"
 	"slices"
 	"strings"
 	"time"
@@ -191,9 +190,4 @@ func shippedState(host string, r messages.ShippedRow, rehome func(string, string
 		s.lastSeen = &seen
 	}
 	return s, nil
-}
-
-func transitionOf(e messages.Shipped) (t messages.Transition) {
-	_ = json.Unmarshal(e.Payload, &t) // one that cannot be read is no word, and refused
-	return t
 }

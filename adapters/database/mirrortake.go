@@ -3,7 +3,6 @@ package database
 import (
 	"crypto/rand"
 	"encoding/hex"
-	"fmt"
 	"maps"
 	"slices"
 
@@ -11,11 +10,8 @@ import (
 )
 
 // event takes one shipped transition.
-func (m *mirroring) event(i int, h *mirrored, origin string, e messages.Shipped) {
-	t, next, why := transitionOf(e), mirrorState{}, ""
-	if e.Row != nil {
-		next, why = m.shipped(h.host, *e.Row)
-	}
+func (m *mirroring) event(i int, h *mirrored, origin string, e messages.Shipped, x meaning) {
+	t, next, why := x.t, x.row, x.why
 	have, k := h.now[e.Name], h.known[e.Name]
 	s := sight{memo: k, queued: m.waiting[e.EventID], host: h.host, there: have.there, twin: m.twin(h.host, e.Name)}
 	_, s.known = h.known[e.Name]
@@ -47,24 +43,24 @@ const causeListed = "resync"
 
 // listed takes one row of a listing. The row is the host's word; that the table differs means that somebody else wrote
 // it, or that a transition was lost with the host's own database.
-func (m *mirroring) listed(i int, h *mirrored, r messages.ShippedRow) {
-	next, why := m.shipped(h.host, r)
-	have := h.now[r.Name]
-	if twin := m.twin(h.host, r.Name); why == "" && !have.there && twin != "" {
+func (m *mirroring) listed(i int, h *mirrored, name string, x meaning) {
+	next, why := x.row, x.why
+	have := h.now[name]
+	if twin := m.twin(h.host, name); why == "" && !have.there && twin != "" {
 		why = "another host has a decky of this name: " + twin
 	}
 	if why != "" {
-		m.refuse(i, "", r.Name, why)
+		m.refuse(i, "", name, why)
 		return
 	}
-	k, known := h.known[r.Name]
+	k, known := h.known[name]
 	if have.sameAs(next, m.db.cfg.Digest) {
 		if !known {
-			m.put(i, h, r.Name, have, k) // it is the host's from now on
+			m.put(i, h, name, have, k) // it is the host's from now on
 		}
 		return
 	}
-	t := messages.Transition{Name: r.Name, State: next.state, Transition: messages.TransitionInserted, Cause: causeListed, ObservedAt: messages.Moment{Time: m.now}}
+	t := messages.Transition{Name: name, State: next.state, Transition: messages.TransitionInserted, Cause: causeListed, ObservedAt: messages.Moment{Time: m.now}}
 	if have.there {
 		t = insertedAgain(t, have)
 	}
@@ -137,17 +133,6 @@ func (m *mirroring) twin(host, name string) string {
 
 func (m *mirroring) refuse(i int, event, name, why string) {
 	m.out[i].Refused = append(m.out[i].Refused, messages.ShipRefusal{EventID: event, Name: name, Why: clip(why, maxText)})
-}
-
-func (m *mirroring) shipped(host string, r messages.ShippedRow) (mirrorState, string) {
-	if bad := checkName(r.Name); bad != "" {
-		return mirrorState{}, "its name " + bad
-	}
-	s, err := shippedState(host, r, m.db.cfg.Rehome)
-	if err != nil {
-		return s, fmt.Sprintf("its configuration: %v", err)
-	}
-	return s, ""
 }
 
 // newEventID is 128 random bits: a guessable id would let anybody on the bus acknowledge for it.
