@@ -99,18 +99,27 @@ bench: build ## Measure the numbers to hold, 35 min (ONLY=cold,flip QUICK=1); re
 	@$(measured); bin/fleetbench $(if $(ONLY),-only $(ONLY)) $(if $(QUICK),-quick) $(ARGS)
 
 .PHONY: soak
-soak: build ## D=1h of kills on 60 real containers, then every transition is asked for (SEED=n)
+soak: build ## D=1h of kills on 60 real containers, then every transition is asked for (SEED=n); then deaths
 	$(call say,soak for $(D))
 	@$(measured); bin/soak -duration $(D) $(if $(SEED),-seed $(SEED)) $(ARGS)
+	@$(MAKE) deaths
 
-# Its services are its own, and it begins by ending what an earlier run left that was killed itself.
+# What dies has services of its own, and begins by ending what an earlier run left that was killed itself.
+dying = export IT_DIR=$${IT_DIR:-$${TMPDIR:-/tmp}/decnet-fleetd-kills}; \
+	trap '[ -n "$${KEEP_SERVICES:-}" ] || integration/services.sh down' EXIT; \
+	[ -n "$${KEEP_SERVICES:-}" ] || integration/services.sh down; \
+	integration/services.sh up postgres mariadb
+
+.PHONY: deaths
+deaths: build ## A death at each durable step on each database, in SEEDS=20 histories; make test has 3
+	$(call say,a death at each durable step in $(or $(SEEDS),20) histories)
+	@$(dying); \
+	IT_CRASH_SEEDS=$(or $(SEEDS),20) go test -count=1 -timeout 2h -parallel 3 -v -run DeathAtEvery ./integration/ | integration/brief.sh
+
 .PHONY: kills
 kills: build ## KILLS=300 kill -9 in a row at random moments, on each database; summaries in bench/results
 	$(call say,$(or $(KILLS),300) kill -9 in a row)
-	@export IT_DIR=$${IT_DIR:-$${TMPDIR:-/tmp}/decnet-fleetd-kills}; \
-	trap '[ -n "$${KEEP_SERVICES:-}" ] || integration/services.sh down' EXIT; \
-	[ -n "$${KEEP_SERVICES:-}" ] || integration/services.sh down; \
-	integration/services.sh up postgres mariadb; \
+	@$(dying); \
 	IT_KILLS=$(or $(KILLS),300) IT_RESULTS=$(CURDIR)/bench/results go test -count=1 -timeout 2h -parallel 3 -v -run KilledInARow ./integration/ | integration/brief.sh
 
 .PHONY: clean
