@@ -106,7 +106,7 @@ func TestAnIdleWorkerCostsTheWireLessThanAKilobyteASecond(t *testing.T) {
 	before := w.wire()
 	s.gap(during)
 	rate := float64(w.wire()-before) / during.Seconds()
-	t.Logf("%.0f bytes a second at rest", rate)
+	t.Logf("%.0f bytes a second at rest; RSS of the hub %d KiB, of the worker %d KiB", rate, s.daemon.memory(t, "VmRSS")>>10, w.daemon.memory(t, "VmRSS")>>10)
 	if rate > 1024 || rate < 10 {
 		t.Errorf("%.0f bytes a second at rest, want at most 1024, and some", rate)
 	}
