@@ -26,19 +26,19 @@ type base struct {
 	ids   int64
 }
 
-func (b *base) Mirror(ctx context.Context, token int64, all []messages.Delivery) ([]messages.Delivered, error) {
+func (b *base) Mirror(ctx context.Context, token int64, all []messages.Delivery) ([]messages.Delivered, time.Duration, error) {
 	select {
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return nil, 0, ctx.Err()
 	case <-time.After(b.slow):
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.fail != nil {
-		return nil, b.fail
+		return nil, 0, b.fail
 	}
 	if token != b.token {
-		return nil, messages.ErrFenced
+		return nil, 0, messages.ErrFenced
 	}
 	b.calls = append(b.calls, all)
 	out := make([]messages.Delivered, len(all))
@@ -49,7 +49,7 @@ func (b *base) Mirror(ctx context.Context, token int64, all []messages.Delivery)
 			out[i].Rows = append(out[i].Rows, messages.MirrorRow{HostUUID: d.HostUUID, Name: e.Name, State: "running"})
 		}
 	}
-	return out, nil
+	return out, b.slow, nil
 }
 
 func (b *base) MirrorRead(context.Context) (messages.MirrorRead, error) {
@@ -314,8 +314,12 @@ func TestSilenceIsToldStepByStepAndAGoodbyeIsNoAlarm(t *testing.T) {
 			t.Errorf("members: %+v", m)
 		}
 		published := of[messages.PublishNow](c.publisher)
-		if len(published) == 0 || published[0].Topic != "fleet.a.health" && published[0].Topic != "fleet.b.health" {
-			t.Errorf("published: %+v", published)
+		for topic, status := range map[string]string{"fleet.a.health": "stale", "fleet.b.health": "left", "fleet.c.health": "never"} {
+			if !slices.ContainsFunc(published, func(p messages.PublishNow) bool {
+				return p.Topic == topic && strings.Contains(string(p.Payload), `"status":"`+status+`"`)
+			}) {
+				t.Errorf("nobody says on %s that it is %s", topic, status)
+			}
 		}
 	})
 }

@@ -73,8 +73,8 @@ func NewMirror(cfg MirrorConfig) *Mirror { return &Mirror{cfg: cfg, lists: map[s
 
 type committed struct {
 	out  []messages.Delivered
+	held time.Duration
 	err  error
-	took time.Duration
 }
 
 // Receive handles one message.
@@ -167,9 +167,8 @@ func (m *Mirror) next(c *supervise.Ctx) {
 	c.Go("mirror", func(ctx context.Context) {
 		limited, cancel := context.WithTimeout(ctx, mirrorDeadline)
 		defer cancel()
-		began := c.Now()
-		out, err := rows.Mirror(limited, token, batch)
-		c.After(0, committed{out, err, c.Now().Sub(began)})
+		out, held, err := rows.Mirror(limited, token, batch)
+		c.After(0, committed{out, held, err})
 	})
 }
 
@@ -205,7 +204,7 @@ func (m *Mirror) committed(c *supervise.Ctx, x committed) {
 	for i, w := range running {
 		w.c.Respond(x.out[i])
 	}
-	m.rest(c, max(x.took, minRest)) // as the store does, for DECNET's own writers
+	m.rest(c, max(x.held, minRest)) // as the store does, for DECNET's own writers
 }
 
 func (m *Mirror) failed(c *supervise.Ctx, running []waiting, err error) {

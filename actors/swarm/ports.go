@@ -2,6 +2,7 @@ package swarm
 
 import (
 	"context"
+	"time"
 
 	"github.com/decnet/decnet-fleetd/messages"
 )
@@ -26,8 +27,9 @@ type Hub interface {
 
 // Mirrors writes at the hub.
 type Mirrors interface {
-	// Mirror writes all deliveries in one transaction under the lease token, or none.
-	Mirror(ctx context.Context, token int64, deliveries []messages.Delivery) ([]messages.Delivered, error)
+	// Mirror writes all deliveries in one transaction under the lease token, or none. held is how long others could not
+	// write.
+	Mirror(ctx context.Context, token int64, deliveries []messages.Delivery) (out []messages.Delivered, held time.Duration, err error)
 }
 
 // MirrorReader reads the rows of all hosts but our own.

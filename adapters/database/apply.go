@@ -82,6 +82,7 @@ type attempt struct {
 	writes  writes
 	queued  []messages.OutboxRow
 	grown   grown
+	held    time.Duration // from BEGIN to COMMIT, when others could not write
 }
 
 func (db *DB) attempt(ctx context.Context, token int64, batch []messages.RowChange) (*attempt, error) {
@@ -105,7 +106,7 @@ func (db *DB) durably(ctx context.Context, what string, work func(context.Contex
 	}
 	defer rollback(tx)
 	crashpoint.At(crashpoint.Begun)
-	now := db.cfg.Now()
+	began, now := time.Now(), db.cfg.Now()
 	a := &attempt{db: db, tx: tx, now: now, stamp: stamp(now)}
 	if err := work(ctx, a); err != nil {
 		return nil, db.explain(what, err)
@@ -115,6 +116,7 @@ func (db *DB) durably(ctx context.Context, what string, work func(context.Contex
 		return nil, db.explain(what+": commit", err)
 	}
 	crashpoint.At(crashpoint.Committed)
+	a.held = time.Since(began)
 	db.outbox.add(a.grown)
 	db.coalesced.Add(a.grown.merged)
 	return a, nil

@@ -149,7 +149,7 @@ func BenchmarkMirror(b *testing.B) {
 		return out
 	}
 	write := func(i int) {
-		out, err := w.db.Mirror(b.Context(), w.token, batch(i))
+		out, _, err := w.db.Mirror(b.Context(), w.token, batch(i))
 		if err != nil {
 			b.Fatal(err)
 		}

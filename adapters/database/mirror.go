@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/decnet/decnet-fleetd/messages"
 )
@@ -13,42 +14,42 @@ import (
 // Mirror writes what workers shipped: rows, what was announced of them and the outbox become durable together or not at
 // all, under the lease of our own host. Answers are in the order of the deliveries. What an earlier call committed is
 // recognized and not repeated. Rows that a host never reported are left alone, and no row of another host is touched.
-// The error is messages.ErrFenced if another process took the lease; Retryable says whether to call again.
-func (db *DB) Mirror(ctx context.Context, token int64, deliveries []messages.Delivery) ([]messages.Delivered, error) {
+// held is how long others had to wait with their own writes. The error is messages.ErrFenced if another process took the lease; Retryable says whether to call again.
+func (db *DB) Mirror(ctx context.Context, token int64, deliveries []messages.Delivery) (out []messages.Delivered, held time.Duration, err error) {
 	if len(deliveries) == 0 {
-		return nil, nil
+		return nil, 0, nil
 	}
 	if db.cfg.Rehome == nil {
-		return nil, errors.New("database: Mirror needs Rehome")
+		return nil, 0, errors.New("database: Mirror needs Rehome")
 	}
-	out, err := db.mirror(ctx, token, deliveries, false)
+	out, held, err = db.mirror(ctx, token, deliveries, false)
 	if kindOf(err) == kindDuplicate {
-		out, err = db.mirror(ctx, token, deliveries, true)
+		out, held, err = db.mirror(ctx, token, deliveries, true)
 	}
 	if k := kindOf(err); k == kindDuplicate || k == kindValue {
 		return db.mirrorApart(ctx, token, deliveries, err)
 	}
-	return out, err
+	return out, held, err
 }
 
 // mirrorApart finds the one transition or row that the database does not take, and refuses it.
-func (db *DB) mirrorApart(ctx context.Context, token int64, deliveries []messages.Delivery, why error) ([]messages.Delivered, error) {
-	out := make([]messages.Delivered, len(deliveries))
+func (db *DB) mirrorApart(ctx context.Context, token int64, deliveries []messages.Delivery, why error) (out []messages.Delivered, held time.Duration, err error) {
+	out = make([]messages.Delivered, len(deliveries))
 	for i, d := range deliveries {
 		parts := apart(d)
 		if len(deliveries) == 1 && len(parts) == 1 {
 			out[0].Refused = refusalsOf(d, "the database refuses it: "+why.Error())
-			return out, nil
+			return out, 0, nil
 		}
 		for _, part := range parts {
-			got, err := db.Mirror(ctx, token, []messages.Delivery{part})
+			got, took, err := db.Mirror(ctx, token, []messages.Delivery{part})
 			if err != nil {
-				return nil, err
+				return nil, 0, err
 			}
-			out[i] = joined(out[i], got[0])
+			out[i], held = joined(out[i], got[0]), held+took
 		}
 	}
-	return out, nil
+	return out, held, nil
 }
 
 // apart parts a delivery into single transitions and rows.
@@ -100,18 +101,18 @@ type mirroring struct {
 }
 
 // mirror is one transaction. A wary one believes no event to be new because its revision is: somebody uses the ids of others.
-func (db *DB) mirror(ctx context.Context, token int64, deliveries []messages.Delivery, wary bool) ([]messages.Delivered, error) {
+func (db *DB) mirror(ctx context.Context, token int64, deliveries []messages.Delivery, wary bool) ([]messages.Delivered, time.Duration, error) {
 	var m *mirroring
 	understood := db.understand(deliveries) // before the transaction: DECNET's writers wait as long as it runs
-	_, err := db.durably(ctx, "mirror rows of workers", func(ctx context.Context, a *attempt) error {
+	a, err := db.durably(ctx, "mirror rows of workers", func(ctx context.Context, a *attempt) error {
 		m = &mirroring{attempt: a, wary: wary, hosts: map[string]*mirrored{}, out: make([]messages.Delivered, len(deliveries))}
 		return m.run(ctx, token, deliveries, understood)
 	})
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	m.distribute()
-	return m.out, nil
+	return m.out, a.held, nil
 }
 
 func (m *mirroring) run(ctx context.Context, token int64, deliveries []messages.Delivery, understood []sense) error {

@@ -85,7 +85,7 @@ func listing(host string, rows ...*messages.ShippedRow) messages.Delivery {
 
 func (w *world) mirror(d ...messages.Delivery) []messages.Delivered {
 	w.t.Helper()
-	out, err := w.db.Mirror(w.t.Context(), w.token, d)
+	out, _, err := w.db.Mirror(w.t.Context(), w.token, d)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -266,7 +266,7 @@ func TestWhatAHostMayNotSayIsRefusedAndTheRestOfItsBatchIsNot(t *testing.T) {
 func TestAHubThatLostItsLeaseMirrorsNothing(t *testing.T) {
 	everywhere(t, func(t *testing.T, s site) {
 		w := hubWorld(t, s, workerA)
-		_, err := w.db.Mirror(t.Context(), w.token+1, []messages.Delivery{events(workerA, w.shipped(workerA, "d1", 1, "inserted", "", "running"))})
+		_, _, err := w.db.Mirror(t.Context(), w.token+1, []messages.Delivery{events(workerA, w.shipped(workerA, "d1", 1, "inserted", "", "running"))})
 		if !errors.Is(err, messages.ErrFenced) || w.states(workerA) != "" || w.told() != "" {
 			t.Errorf("%v; rows %q, announced %q", err, w.states(workerA), w.told())
 		}
