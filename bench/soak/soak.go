@@ -33,7 +33,7 @@ func (s *soak) run(ctx context.Context, root string) error {
 		return err
 	}
 	defer os.RemoveAll(dir) //nolint:errcheck // a temporary directory
-	program := dir + "/decnet-fleetd"
+	program, commit := dir+"/decnet-fleetd", report.Commit(ctx, root) // before the build: an hour later the tree is another
 	if err := skew.Build(ctx, root, program); err != nil {
 		return err
 	}
@@ -59,7 +59,7 @@ func (s *soak) run(ctx context.Context, root string) error {
 	}
 	whole := summaries[0]
 	whole.Seed = s.seed
-	whole.Commit, whole.Machine = report.Commit(ctx, root), report.ThisMachine()
+	whole.Commit, whole.Machine = commit, report.ThisMachine()
 	whole.Machine.Docker = halves[0].version
 	if len(summaries) > 1 {
 		whole.Simulated = &summaries[1].SoakHalf
