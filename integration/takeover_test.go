@@ -101,5 +101,5 @@ func TestAnotherReconcilerIsShownAndLeftAlone(t *testing.T) {
 	if len(s.controls()) != 0 || p.stopped.Load() || p.beats.Load() == 0 {
 		t.Errorf("controls %v after %d heartbeats", s.controls(), p.beats.Load())
 	}
-	must(t, s.ready(200, `"reasons":[]`)) // a worry, not an outage
+	eventually(t, prompt, func() error { return s.ready(200, `"reasons":[]`) }) // a worry, not an outage
 }
