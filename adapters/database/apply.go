@@ -106,7 +106,7 @@ func (db *DB) durably(ctx context.Context, what string, work func(context.Contex
 	}
 	defer rollback(tx)
 	crashpoint.At(crashpoint.Begun)
-	began, now := time.Now(), db.cfg.Now()
+	now := db.cfg.Now()
 	a := &attempt{db: db, tx: tx, now: now, stamp: stamp(now)}
 	if err := work(ctx, a); err != nil {
 		return nil, db.explain(what, err)
@@ -116,7 +116,7 @@ func (db *DB) durably(ctx context.Context, what string, work func(context.Contex
 		return nil, db.explain(what+": commit", err)
 	}
 	crashpoint.At(crashpoint.Committed)
-	a.held = time.Since(began)
+	a.held = db.cfg.Now().Sub(now)
 	db.outbox.add(a.grown)
 	db.coalesced.Add(a.grown.merged)
 	return a, nil

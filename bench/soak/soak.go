@@ -32,7 +32,7 @@ func (s *soak) run(ctx context.Context, root string) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // a temporary directory
+	defer os.RemoveAll(dir)                                           //nolint:errcheck // a temporary directory
 	program, commit := dir+"/decnet-fleetd", report.Commit(ctx, root) // before the build: an hour later the tree is another
 	if err := skew.Build(ctx, root, program); err != nil {
 		return err
