@@ -76,14 +76,8 @@ type Decision struct {
 
 // Since says in what a decision differs from the one before it.
 func (d Decision) Since(before Decision) (changed []string) {
-	what := func(h *Held) string {
-		if h == nil {
-			return ""
-		}
-		return h.What + ": " + h.Why
-	}
 	for _, x := range [][3]string{{"reason", d.Reason, before.Reason}, {"state", d.State, before.State}, {"action", d.Action, before.Action},
-		{"held", what(d.Held), what(before.Held)}, {"cause", d.Cause, before.Cause}} {
+		{"held", d.Held.Text(), before.Held.Text()}, {"cause", d.Cause, before.Cause}} {
 		if x[1] != x[2] {
 			changed = append(changed, x[0])
 		}

@@ -22,6 +22,14 @@ type Held struct {
 	Hash  string `json:"hash,omitempty"` // of a held set of deletions, to approve it
 }
 
+// Text is what is held and why; "" of nil.
+func (h *Held) Text() string {
+	if h == nil {
+		return ""
+	}
+	return h.What + ": " + h.Why
+}
+
 // DeckyStatus is one decky as its actor last reported it.
 type DeckyStatus struct {
 	HostUUID  string        `json:"host_uuid"`

@@ -146,7 +146,7 @@ const heldAlike = 10 * time.Second
 
 // heldNow says that a change is held: once for all deckies that are held alike at the same time.
 func (v *View) heldNow(c *supervise.Ctx, s messages.DeckyStatus) {
-	key := s.Held.What + ": " + s.Held.Why
+	key := s.Held.Text()
 	last, said := v.held[key]
 	maps.DeleteFunc(v.held, func(_ string, at time.Time) bool { return c.Now().Sub(at) >= heldAlike })
 	if v.held[key] = c.Now(); said && c.Now().Sub(last) < heldAlike {

@@ -104,11 +104,8 @@ func (f *Feed) Page(q Query) EventList {
 		list.Items = f.tail(q)
 		return list
 	}
-	list.Gap = q.Since < f.first-1 || q.Since >= f.next
-	from := q.Since + 1
-	if list.Gap {
-		from = f.first
-	}
+	from, gap, _ := f.resume(f.after(q.Since))
+	list.Gap = gap
 	for seq := from; seq < f.next; seq++ {
 		e := f.ring[f.slot(seq)]
 		if !q.selects(e) {
@@ -150,15 +147,32 @@ type Follower struct {
 func (f *Feed) Follow(q Query) *Follower {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	w := &Follower{feed: f, query: q, next: q.Since + 1, wake: make(chan struct{}, 1)}
-	switch {
-	case q.Since < 0:
-		w.next = f.next
-	case q.Since == 0:
-		w.next = f.begin
-	}
+	w := &Follower{feed: f, query: q, next: f.after(q.Since), wake: make(chan struct{}, 1)}
 	f.followers[w] = struct{}{}
 	return w
+}
+
+// after is the seq that follows since: the first there ever was where that is 0, the next to come where it is negative.
+func (f *Feed) after(since int64) int64 {
+	switch {
+	case since < 0:
+		return f.next
+	case since == 0:
+		return f.begin
+	}
+	return since + 1
+}
+
+// resume is the seq to go on with where seq is wanted. There is a gap where it is not kept any more, dropped events wide, and
+// where it is a place in another feed: then nobody can tell how many, and dropped is 0.
+func (f *Feed) resume(seq int64) (from int64, gap bool, dropped int64) {
+	switch {
+	case seq < f.begin || seq > f.next:
+		return f.first, true, 0
+	case seq < f.first:
+		return f.first, true, f.first - seq
+	}
+	return seq, false, 0
 }
 
 // Stop ends the follower.
@@ -199,14 +213,7 @@ func (w *Follower) take() Batch {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var b Batch
-	switch {
-	case w.next < f.begin || w.next > f.next:
-		b.Reset = true
-		w.next = f.first
-	case w.next < f.first:
-		b.Reset, b.Dropped = true, f.first-w.next
-		w.next = f.first
-	}
+	w.next, b.Reset, b.Dropped = f.resume(w.next)
 	b.After = w.next - 1
 	for w.next < f.next && len(b.Events) < batchSize {
 		if e := f.ring[f.slot(w.next)]; w.query.selects(e) {

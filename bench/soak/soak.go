@@ -32,8 +32,9 @@ func (s *soak) run(ctx context.Context, root string) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)                                           //nolint:errcheck // a temporary directory
-	program, commit := dir+"/decnet-fleetd", report.Commit(ctx, root) // before the build: an hour later the tree is another
+	defer os.RemoveAll(dir)            //nolint:errcheck // a temporary directory
+	commit := report.Commit(ctx, root) // before the build: an hour later the tree is another
+	program := dir + "/decnet-fleetd"
 	if err := skew.Build(ctx, root, program); err != nil {
 		return err
 	}

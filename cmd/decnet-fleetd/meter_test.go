@@ -57,7 +57,7 @@ func TestAScrapeIsAnsweredWhileEveryActorIsStuck(t *testing.T) {
 	w := httptest.NewRecorder()
 	p.metrics.Handler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", http.NoBody))
 	took := time.Since(began)
-	if took > time.Second { // whoever asked a stuck actor would wait for ever
+	if took > 50*time.Millisecond {
 		t.Errorf("the scrape took %s", took)
 	}
 	for _, want := range []string{`dead_letters_total{kind="store"} 3`, `mailbox_depth_max{kind="store"} 2`, `messages_total{kind="store",type="Started"} 1`} {

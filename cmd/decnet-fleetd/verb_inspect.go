@@ -165,11 +165,7 @@ func mailboxRow(x messages.ActorStatus) []string {
 
 func (a *app) decisionRows(all []messages.Decision) (rows [][]string) {
 	for _, d := range all {
-		held := ""
-		if d.Held != nil {
-			held = d.Held.What + ": " + d.Held.Why
-		}
-		rows = append(rows, []string{a.when(d.At), number(d.Times), d.Reason, orDash(d.State), orDash(d.Action), orDash(d.Cause), orDash(held), orDash(strings.Join(d.Changed, " "))})
+		rows = append(rows, []string{a.when(d.At), number(d.Times), d.Reason, orDash(d.State), orDash(d.Action), orDash(d.Cause), orDash(d.Held.Text()), orDash(strings.Join(d.Changed, " "))})
 	}
 	return rows
 }

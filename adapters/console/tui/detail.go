@@ -123,7 +123,7 @@ func (m *Model) decisions(it messages.Inspection) []string {
 			text += "  => " + d.Action
 		}
 		if d.Held != nil {
-			text += "  held " + d.Held.What + ": " + d.Held.Why
+			text += "  held " + d.Held.Text()
 		}
 		if len(d.Changed) > 0 {
 			text += "  [" + strings.Join(d.Changed, " ") + " changed]"
