@@ -20,7 +20,7 @@ const (
 	// 30, and 0.1 % of a core less. GOGC in the environment wins.
 	thriftyGC = 30
 	// hubGC is that of a hub, which has a host of its own and the transitions of a whole swarm. Source: measured, a
-	// transaction of 500 transitions takes a tenth less, and the hub of 50,000 deckies 2 to 7 MiB more.
+	// transaction of 500 transitions takes a tenth less, and the hub of 50,000 deckies 3 to 18 MiB more.
 	hubGC = 100
 	// thriftEvery is how often memory that is free is looked at. Source: measured at 10,000 deckies, where the first look
 	// comes in the midst of the first pass and the second one takes 40 MiB.
