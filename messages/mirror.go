@@ -14,6 +14,8 @@ type Delivery struct {
 	// Forget removes every row of the host, unless it is enrolled; By says for whom.
 	Forget bool
 	By     string
+	// Read is what the database has read out of the batch before its turn came; nil: it does so then.
+	Read any
 }
 
 // Delivered answers a Delivery: all of it is committed, but for what is refused.

@@ -66,7 +66,7 @@ type RowChange struct {
 	Patient bool
 	// The transition.
 	Transition Transition
-	EventID    string // 32 hex digits from 128 random bits
+	EventID    string // of NewEventID
 }
 
 // WithdrawRow takes back an order that the store may not have begun.

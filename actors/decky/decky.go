@@ -16,7 +16,7 @@ type Config struct {
 	Fleet    Teller
 	Store    Teller
 	View     Teller
-	NewID    func() string // 32 hex digits from 128 random bits; a guessable id would let any bus client forge an acknowledgement
+	NewID    func() string // messages.NewEventID; a guessable id would let any bus client forge an acknowledgement
 	Policy   Policy
 }
 

@@ -11,7 +11,7 @@ import (
 
 // Bounds on what a client of the bus can make us remember.
 const (
-	// eventIDLen is the length of our ids; anything else is no echo of ours. Source: 128 random bits in hex.
+	// eventIDLen is the length of our ids; anything else is no echo of ours. Source: a UUID in hex.
 	eventIDLen = 32
 	// echoBatch is how many echoes go into one message. Chosen: above the window of what is in flight at once.
 	echoBatch = 256

@@ -18,6 +18,9 @@ type dialect struct {
 	// upsert and incoming build the clause that turns an INSERT into an update: ON upsert SET column = incoming(column).
 	upsert   func(key string) string
 	incoming func(column string) string
+	// byID follows a table's name where its rows are looked for by id, and keeps the engine from any other index; "" where it
+	// finds that out itself.
+	byID string
 	// returns: an INSERT can give back what it generated.
 	returns bool
 	// folds: the names in fleet_deckies compare by a collation, D1 is d1.

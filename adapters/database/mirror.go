@@ -103,7 +103,7 @@ type mirroring struct {
 // mirror is one transaction. A wary one believes no event to be new because its revision is: somebody uses the ids of others.
 func (db *DB) mirror(ctx context.Context, token int64, deliveries []messages.Delivery, wary bool) ([]messages.Delivered, time.Duration, error) {
 	var m *mirroring
-	understood := db.understand(deliveries) // before the transaction: DECNET's writers wait as long as it runs
+	understood := db.understood(deliveries) // before the transaction: DECNET's writers wait as long as it runs
 	a, err := db.durably(ctx, "mirror rows of workers", func(ctx context.Context, a *attempt) error {
 		m = &mirroring{attempt: a, wary: wary, hosts: map[string]*mirrored{}, out: make([]messages.Delivered, len(deliveries))}
 		return m.run(ctx, token, deliveries, understood)

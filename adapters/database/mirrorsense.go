@@ -17,25 +17,39 @@ type meaning struct {
 // sense is what a delivery says.
 type sense struct{ events, rows []meaning }
 
-// understand reads everything in the deliveries that takes time to read.
-func (db *DB) understand(deliveries []messages.Delivery) []sense {
+// Understand reads what takes time to read in a batch: before its turn in a transaction, side by side with others. Mirror
+// does so itself with what comes to it without.
+func (db *DB) Understand(d messages.Delivery) messages.Delivery {
+	d.Read = db.sense(d)
+	return d
+}
+
+func (db *DB) understood(deliveries []messages.Delivery) []sense {
 	out := make([]sense, len(deliveries))
 	for i, d := range deliveries {
-		for _, e := range d.Batch.Events {
-			m := meaning{}
-			if e.Row != nil {
-				m = db.meaning(d.HostUUID, *e.Row)
-			}
-			m.t = transitionOf(e)
-			out[i].events = append(out[i].events, m)
-		}
-		if s := d.Batch.Slice; s != nil {
-			for _, r := range s.Rows {
-				out[i].rows = append(out[i].rows, db.meaning(d.HostUUID, r))
-			}
+		var is bool
+		if out[i], is = d.Read.(sense); !is {
+			out[i] = db.sense(d)
 		}
 	}
 	return out
+}
+
+func (db *DB) sense(d messages.Delivery) (x sense) {
+	for _, e := range d.Batch.Events {
+		m := meaning{}
+		if e.Row != nil {
+			m = db.meaning(d.HostUUID, *e.Row)
+		}
+		m.t = transitionOf(e)
+		x.events = append(x.events, m)
+	}
+	if s := d.Batch.Slice; s != nil {
+		for _, r := range s.Rows {
+			x.rows = append(x.rows, db.meaning(d.HostUUID, r))
+		}
+	}
+	return x
 }
 
 func (db *DB) meaning(host string, r messages.ShippedRow) meaning {

@@ -1,8 +1,6 @@
 package database
 
 import (
-	"crypto/rand"
-	"encoding/hex"
 	"maps"
 	"slices"
 
@@ -103,7 +101,7 @@ func (m *mirroring) gone(i int, h *mirrored, name, cause string) {
 // own announces a change that the hub found out itself.
 func (m *mirroring) own(i int, h *mirrored, t messages.Transition, next mirrorState, k memo) {
 	k.rev++
-	k.last = newEventID()
+	k.last = messages.NewEventID(m.now)
 	t.HostUUID, t.Source, t.Rev, t.EventID = h.host, "fleet", k.rev, k.last
 	m.announceAs(i, h, t)
 	next.cause = t.Cause
@@ -133,11 +131,4 @@ func (m *mirroring) twin(host, name string) string {
 
 func (m *mirroring) refuse(i int, event, name, why string) {
 	m.out[i].Refused = append(m.out[i].Refused, messages.ShipRefusal{EventID: event, Name: name, Why: clip(why, maxText)})
-}
-
-// newEventID is 128 random bits: a guessable id would let anybody on the bus acknowledge for it.
-func newEventID() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // it never fails: crypto/rand ends the process instead
-	return hex.EncodeToString(b[:])
 }

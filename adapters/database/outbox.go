@@ -96,15 +96,15 @@ func (f *fill) revFloor() int64 {
 	return f.floor
 }
 
-// outboxRows reads rows in the order of their commits.
-func (db *DB) outboxRows(ctx context.Context, q querier, where string, args ...any) ([]messages.OutboxRow, error) {
+// outboxRows reads rows in the order of their commits. by is the dialect's byID or "".
+func (db *DB) outboxRows(ctx context.Context, q querier, by, where string, args ...any) ([]messages.OutboxRow, error) {
 	var out []messages.OutboxRow
 	err := db.each(ctx, q, func(rows *sql.Rows) error {
 		var r messages.OutboxRow
 		err := rows.Scan(&r.ID, &r.EventID, &r.Name, &r.Rev, &r.Topic, &r.Payload)
 		out = append(out, r)
 		return err
-	}, "SELECT id, event_id, name, rev, topic, payload FROM fleetd_outbox WHERE "+where, args...)
+	}, "SELECT id, event_id, name, rev, topic, payload FROM fleetd_outbox"+by+" WHERE "+where, args...)
 	slices.SortFunc(out, func(a, b messages.OutboxRow) int { return int(a.ID - b.ID) })
 	return out, err
 }
@@ -116,7 +116,7 @@ func (db *DB) Pending(ctx context.Context, after int64, limit int) ([]messages.O
 	if err != nil {
 		return nil, err
 	}
-	rows, err := db.outboxRows(ctx, p.reader, "host_uuid = ? AND id > ? AND parked IS NULL ORDER BY id LIMIT ?",
+	rows, err := db.outboxRows(ctx, p.reader, db.d.byID, "host_uuid = ? AND id > ? AND parked IS NULL ORDER BY id LIMIT ?",
 		db.cfg.HostUUID, after, limit)
 	return rows, db.explain("read the outbox", err)
 }
@@ -142,7 +142,7 @@ func (db *DB) Acknowledge(ctx context.Context, ids []int64) error {
 			return err
 		}
 		crashpoint.At(crashpoint.Deleting)
-		n, err := p.exec(ctx, db, "DELETE FROM fleetd_outbox WHERE host_uuid = ? AND id IN (?)", db.cfg.HostUUID, bun.List(chunk))
+		n, err := p.exec(ctx, db, "DELETE FROM fleetd_outbox"+db.d.byID+" WHERE host_uuid = ? AND id IN (?)", db.cfg.HostUUID, bun.List(chunk))
 		if err != nil {
 			return db.explain("acknowledge transitions", err)
 		}

@@ -26,7 +26,7 @@ func (db *DB) Origin(ctx context.Context) (string, error) {
 	if err != nil || v != "" {
 		return v, db.explain("read the origin", err)
 	}
-	v = newEventID()
+	v = messages.NewEventID(db.cfg.Now())
 	return v, db.setMeta(ctx, p, originKey, v)
 }
 
@@ -38,7 +38,7 @@ func (db *DB) Shippable(ctx context.Context, after int64, limit int) ([]messages
 		return nil, err
 	}
 	defer done()
-	events, err := db.outboxRows(ctx, tx, "host_uuid = ? AND id > ? ORDER BY id LIMIT ?", db.cfg.HostUUID, after, limit)
+	events, err := db.outboxRows(ctx, tx, db.d.byID, "host_uuid = ? AND id > ? ORDER BY id LIMIT ?", db.cfg.HostUUID, after, limit)
 	if err != nil || len(events) == 0 {
 		return nil, db.explain("read the outbox", err)
 	}
@@ -71,7 +71,7 @@ func (db *DB) Slice(ctx context.Context, after int64) (rows []messages.ShippedRo
 	defer done()
 	waiting := int64(0)
 	err = db.each(ctx, tx, func(r *sql.Rows) error { return r.Scan(&waiting) },
-		"SELECT COUNT(*) FROM fleetd_outbox WHERE host_uuid = ? AND id > ?", db.cfg.HostUUID, after)
+		"SELECT COUNT(*) FROM fleetd_outbox"+db.d.byID+" WHERE host_uuid = ? AND id > ?", db.cfg.HostUUID, after)
 	if err != nil || waiting > 0 {
 		return nil, false, db.explain("count the outbox", err)
 	}

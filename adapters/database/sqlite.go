@@ -20,6 +20,7 @@ var sqliteDialect = dialect{
 	text:     "TEXT",
 	upsert:   onConflict,
 	incoming: excluded,
+	byID:     " NOT INDEXED", // without statistics it takes (host_uuid, name), and reads the whole outbox for one row
 	returns:  true,
 	commits:  "PRAGMA data_version",
 	exists:   `SELECT 1 FROM sqlite_master WHERE type IN ('table', 'view') AND name = ?`,

@@ -189,7 +189,7 @@ func (a *attempt) mergeOlder(ctx context.Context) (map[string]int, error) {
 	for _, m := range a.writes.moves {
 		names = append(names, m.key)
 	}
-	older, err := a.db.outboxRows(ctx, a.tx, "host_uuid = ? AND name IN (?)", a.db.cfg.HostUUID, bun.List(names))
+	older, err := a.db.outboxRows(ctx, a.tx, "", "host_uuid = ? AND name IN (?)", a.db.cfg.HostUUID, bun.List(names))
 	if err != nil || len(older) == 0 {
 		return nil, err
 	}
@@ -222,7 +222,7 @@ func (a *attempt) announce() error {
 // readQueued adds the outbox rows of an earlier attempt, and puts all in the order of their ids.
 func (a *attempt) readQueued(ctx context.Context) error {
 	if len(a.writes.done) > 0 {
-		done, err := a.db.outboxRows(ctx, a.tx, "event_id IN (?)", bun.List(a.writes.done))
+		done, err := a.db.outboxRows(ctx, a.tx, "", "event_id IN (?)", bun.List(a.writes.done))
 		if err != nil {
 			return err
 		}

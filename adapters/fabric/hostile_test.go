@@ -227,6 +227,34 @@ func TestAStalledDeliveryOfOneHostDelaysNoOther(t *testing.T) {
 	}
 }
 
+func TestABatchThatTheHubPanicsOverCostsItsOwnWorkerAlone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t).start()
+	victim, other := w.worker(host1, "w1"), w.worker(host2, "w2")
+	w.note(func() {
+		w.deliverF = func(host string) {
+			if host == host1 {
+				panic("of all the rows")
+			}
+		}
+	})
+	if _, err := victim.Ship(t.Context(), messages.ShipBatch{Events: transitions(host1, 1, 1)}); !errors.Is(err, ErrBusy) {
+		t.Errorf("it is told %v, not to ship again", err)
+	}
+	w.until("it is on record", func() bool {
+		return slices.ContainsFunc(w.refused, func(r messages.Refusal) bool {
+			return r.HostUUID == host1 && strings.Contains(r.Detail, "of all the rows") && strings.Contains(r.Detail, "hostile_test.go")
+		})
+	})
+	if _, err := other.Ship(t.Context(), messages.ShipBatch{Events: transitions(host2, 1, 1)}); err != nil {
+		t.Errorf("the other worker: %v", err)
+	}
+	w.note(func() { w.deliverF = nil })
+	if _, err := victim.Ship(t.Context(), messages.ShipBatch{Events: transitions(host1, 1, 1)}); err != nil {
+		t.Errorf("afterwards: %v", err)
+	}
+}
+
 func TestAFrameAboveTheLimitEndsTheConnection(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t).start()

@@ -175,56 +175,6 @@ func (l *lane) bye() {
 	l.say(kindBye, struct{}{})
 }
 
-func (l *lane) batch(b []byte) {
-	select {
-	case l.batches <- b:
-	default:
-		if f, err := decode[struct {
-			N uint64 `json:"n"`
-		}](b, maxFrame); err == nil {
-			l.say(kindAck, ackFrame{N: f.N, Busy: "the batches before it are not committed yet"})
-		}
-	}
-}
-
-// deliver hands batches over, one after the other. What is acknowledged is committed.
-func (l *lane) deliver() {
-	for {
-		select {
-		case <-l.quit:
-			return
-		case b := <-l.batches:
-			f, err := openBatch(l.host, b)
-			if err != nil {
-				l.refuseBatch(f.N, err)
-				continue
-			}
-			l.say(kindAck, l.commit(f))
-		}
-	}
-}
-
-func (l *lane) commit(f batchFrame) ackFrame {
-	b := messages.ShipBatch{Origin: f.Origin, Events: f.Events}
-	if s := f.Slice; s != nil {
-		b.Slice = &messages.Slice{ID: s.ID, Part: s.Part, Last: s.Last, Rows: s.Rows}
-	}
-	ack, err := l.h.cfg.Deliver(l.h.life, l.host, b)
-	if err != nil {
-		return ackFrame{N: f.N, Busy: clipped(err.Error(), 512)}
-	}
-	return ackFrame{N: f.N, Refused: ack.Refused}
-}
-
-func (l *lane) refuseBatch(n uint64, err error) {
-	reason := messages.RefusedFrame
-	if errors.Is(err, errForeign) {
-		reason = messages.RefusedForeign
-	}
-	l.malformed(reason, err)
-	l.say(kindAck, ackFrame{N: n, Never: clipped(err.Error(), 512)})
-}
-
 func clipped(s string, limit int) string {
 	if len(s) > limit {
 		return strings.ToValidUTF8(s[:limit], "") + "…"

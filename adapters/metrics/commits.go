@@ -48,13 +48,13 @@ type flights struct {
 	all map[uint64]flight
 }
 
-// key is half of an event id, which has 128 random bits.
+// key is the half of an event id that is random.
 func key(eventID string) (uint64, bool) {
 	var b [8]byte
-	if len(eventID) < 16 {
+	if len(eventID) != 32 {
 		return 0, false
 	}
-	if _, err := hex.Decode(b[:], []byte(eventID[:16])); err != nil {
+	if _, err := hex.Decode(b[:], []byte(eventID[16:])); err != nil {
 		return 0, false
 	}
 	return binary.LittleEndian.Uint64(b[:]), true

@@ -93,6 +93,25 @@ func TestNamesAndTypesAreTheDocumentedOnes(t *testing.T) {
 	}
 }
 
+// Thousands of transitions are committed within a millisecond, and their ids begin alike.
+func TestRowsOfOneMomentAreToldApart(t *testing.T) {
+	m := full(t)
+	var ids []string
+	for i := range 2000 {
+		ids = append(ids, messages.NewEventID(now))
+		m.Queued(ids[i], int64(10+i), now.Add(-time.Second))
+	}
+	if n := len(m.flights.all); n != 2001 {
+		t.Errorf("%d rows wait, not 2001", n)
+	}
+	for _, id := range ids {
+		m.Echoed(id, now)
+	}
+	if n := len(m.flights.all); n != 1 {
+		t.Errorf("%d rows are left, not 1", n)
+	}
+}
+
 func TestNamesFollowPrometheusConventions(t *testing.T) {
 	families, err := full(t).registry.Gather()
 	if err != nil {

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -154,27 +152,26 @@ func (c *crowd) ship(w *simWorker, b messages.ShipBatch) error {
 }
 
 func (c *crowd) list(w *simWorker) (int64, error) {
-	s := &messages.Slice{ID: newID(), Last: true}
+	s := &messages.Slice{ID: messages.NewEventID(time.Now()), Last: true}
 	for i := range c.size {
 		s.Rows = append(s.Rows, *simRow(w, i, "running"))
 	}
 	return int64(c.size), c.ship(w, messages.ShipBatch{Slice: s})
 }
 
-// stream ships so many transitions a second, in four batches, each decky in its turn.
+// stream ships so many transitions a second, in four batches, each decky in its turn. A batch is due when it is due: whoever had
+// to wait for an ack sends what has become due meanwhile at once.
 func (c *crowd) stream(w *simWorker, rate int, during time.Duration) (total int64, err error) {
 	const batches = 4
-	tick := time.NewTicker(time.Second / batches)
-	defer tick.Stop()
-	for range int(during.Seconds() * batches) {
+	began := time.Now()
+	for n := 1; n <= int(during.Seconds()*batches); n++ {
 		if err := c.ship(w, messages.ShipBatch{Events: c.made(w, rate/batches)}); err != nil {
 			return total, err
 		}
 		total += int64(rate / batches)
-		select {
-		case <-tick.C:
-		case <-c.ctx.Done():
-			return total, c.ctx.Err()
+		due := began.Add(time.Duration(n) * time.Second / batches)
+		if err := pause(c.ctx, time.Until(due)); err != nil {
+			return total, err
 		}
 	}
 	return total, nil
@@ -202,7 +199,7 @@ func (c *crowd) made(w *simWorker, n int) []messages.Shipped {
 		if round%2 == 1 {
 			was, is = is, was
 		}
-		e := messages.Shipped{ID: w.id, EventID: newID(), Name: nameOf(w, i), Rev: round + 2, Row: simRow(w, i, is)}
+		e := messages.Shipped{ID: w.id, EventID: messages.NewEventID(time.Now()), Name: nameOf(w, i), Rev: round + 2, Row: simRow(w, i, is)}
 		t := messages.Transition{HostUUID: w.host, Name: e.Name, State: is, PreviousState: was, Transition: messages.TransitionStateChanged, Source: "fleet", Rev: e.Rev,
 			EventID: e.EventID, ObservedAt: messages.Moment{Time: time.Now()}, Cause: "die"}
 		raw, err := t.JSON()
@@ -223,10 +220,4 @@ func simRow(w *simWorker, i int, state string) *messages.ShippedRow {
 		`"hostname":%q,"archetype":null,"service_config":{},"nmap_os":"linux","mutate_interval":30,"last_mutated":1777252484.1234567,"last_login_attempt":0.0,"host_uuid":%q}`,
 		name, ip, name, w.host)
 	return &messages.ShippedRow{Name: name, ServicesJSON: `["ssh","http","smtp"]`, ConfigJSON: &config, IP: &ip, State: state, LastSeen: messages.Moment{Time: time.Now()}}
-}
-
-func newID() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // never fails
-	return hex.EncodeToString(b[:])
 }

@@ -130,11 +130,12 @@ func (n *node) pins(ctx context.Context) ([]messages.Pin, error) {
 	return pins, nil
 }
 
-// deliver commits a batch of a worker.
+// deliver commits a batch of a worker. Whoever carries it reads it: each worker's is read on its own, before they queue for
+// the one transaction.
 func (n *node) deliver(ctx context.Context, host string, b messages.ShipBatch) (messages.ShipAck, error) {
 	ctx, cancel := context.WithTimeout(ctx, deliverWait)
 	defer cancel()
-	a, err := n.cluster.mirror.Ask(ctx, messages.Delivery{HostUUID: host, Batch: b})
+	a, err := n.cluster.mirror.Ask(ctx, n.db.Understand(messages.Delivery{HostUUID: host, Batch: b}))
 	if err != nil {
 		return messages.ShipAck{}, err
 	}

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"fmt"
 	mathrand "math/rand/v2"
 	"os"
@@ -268,9 +266,5 @@ func deckyCounters(sys *supervise.System) func(name string) supervise.Stats {
 	}
 }
 
-// newID makes an event id: 32 hex digits from 128 random bits.
-func newID() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // it never fails: crypto/rand ends the process instead
-	return hex.EncodeToString(b[:])
-}
+// newID makes the id of a transition.
+func newID() string { return messages.NewEventID(time.Now()) }
