@@ -1,6 +1,7 @@
 package fabric
 
 import (
+	"encoding/json"
 	"fmt"
 	"runtime"
 	"slices"
@@ -224,4 +225,25 @@ func processor(b *testing.B) time.Duration {
 		b.Fatal(err)
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// A batch of 25 transitions with rows of the size that DECNET's have, as the hub reads it.
+func BenchmarkOpenBatch(b *testing.B) {
+	events := transitions(host1, 1, 25)
+	for i := range events {
+		config := `{"services":["ssh","http","smtp"],"distro":"debian","base_image":"debian:bookworm-slim","hostname":"d","archetype":null,"service_config":{},` +
+			`"nmap_os":"linux","mutate_interval":30,"last_mutated":1777252484.1234567,"last_login_attempt":0.0,"host_uuid":"` + host1 + `","build_base":"debian:bookworm-slim"}`
+		events[i].Row.ConfigJSON = &config
+	}
+	frame, err := json.Marshal(batchFrame{N: 1, Origin: "o", Events: events})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.SetBytes(int64(len(frame)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := openBatch(host1, frame); err != nil {
+			b.Fatal(err)
+		}
+	}
 }

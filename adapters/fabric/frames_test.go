@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -50,11 +51,38 @@ func TestABatchSaysNothingItsHostMayNotSay(t *testing.T) {
 
 func TestAListThatWouldFillMemoryIsNotRead(t *testing.T) {
 	many := `{"events":[` + strings.Repeat("{},", maxItems) + `{}]}`
-	if _, err := decode[batchFrame]([]byte(many), maxFrame); !errors.Is(err, errFrame) {
-		t.Errorf("%d items: %v", maxItems+1, err)
+	for name, frame := range map[string]string{
+		"one too many":       many,
+		"many":               `{"events":[` + strings.Repeat("{},", maxFrame/4) + `{}]}`,
+		"nulls":              `{"events":[` + strings.Repeat("null,", maxFrame/8) + `null]}`,
+		"numbers":            `{"events":[` + strings.Repeat("0,", maxFrame/4) + `0]}`,
+		"rows":               `{"slice":{"id":"x","rows":[` + strings.Repeat("{},", maxItems) + `{}]}}`,
+		"many rows":          `{"slice":{"id":"x","rows":[` + strings.Repeat("{},", maxFrame/4) + `{}]}}`,
+		"behind a string":    `{"origin":"a\"b\\","events":[` + strings.Repeat("{},", maxFrame/4) + `{}]}`,
+		"behind a lone end":  `}]}]` + `{"events":[` + strings.Repeat("{},", maxFrame/4) + `{}]}`,
+		"in a key of events": `{"events":[{"id":[` + strings.Repeat("{},", maxFrame/4) + `{}]}]}`,
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := openBatch(host1, []byte(frame))
+		runtime.ReadMemStats(&after)
+		if got := after.TotalAlloc - before.TotalAlloc; !errors.Is(err, errFrame) || got > 4*maxFrame {
+			t.Errorf("%s: %v, %d bytes were allocated", name, err, got)
+		}
 	}
-	if f, err := decode[batchFrame]([]byte(`{"events":[`+strings.Repeat("{},", maxItems-1)+`{}]}`), maxFrame); err != nil || len(f.Events) != maxItems {
-		t.Errorf("%d items: %v", maxItems, err)
+	config := strings.Repeat("[1,2],", 10000)
+	full := transitions(host1, 1, maxItems)
+	for i := range full { // as many as there may be, each with all it can have
+		full[i].Row = &messages.ShippedRow{Name: full[i].Name, ServicesJSON: "[]", ConfigJSON: &[]string{"{}"}[0]}
+	}
+	config = "[" + config + "0]"
+	full[0].Row.ConfigJSON = &config
+	b, err := json.Marshal(batchFrame{N: 1, Origin: "o", Events: full})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f, err := openBatch(host1, b); err != nil || len(f.Events) != maxItems {
+		t.Errorf("%d items of %d bytes: %v", maxItems, len(b), err)
 	}
 	if _, err := decode[hello]([]byte(`{"version":"`+strings.Repeat("x", maxSmall)+`"}`), maxSmall); !errors.Is(err, errFrame) {
 		t.Errorf("a long hello: %v", err)
