@@ -30,8 +30,8 @@ func TestConnectionsAreSetUpToLiveBesideDecnet(t *testing.T) {
 		t.Fatal(err)
 	}
 	writer := map[string]string{"journal_mode": "wal", "synchronous": "2", "busy_timeout": "1000", "foreign_keys": "0",
-		"journal_size_limit": "16777216", "query_only": "0"}
-	if got := pragmas(t, p.writer, "journal_mode", "synchronous", "busy_timeout", "foreign_keys", "journal_size_limit", "query_only"); !maps.Equal(got, writer) {
+		"journal_size_limit": "16777216", "query_only": "0", "temp_store": "2"}
+	if got := pragmas(t, p.writer, "journal_mode", "synchronous", "busy_timeout", "foreign_keys", "journal_size_limit", "query_only", "temp_store"); !maps.Equal(got, writer) {
 		t.Errorf("writer %v", got)
 	}
 	reader := map[string]string{"journal_mode": "wal", "busy_timeout": "1000", "foreign_keys": "0", "query_only": "1"}
