@@ -35,8 +35,8 @@ func TestWhatIsLookedUpByKeyReadsNothingElse(t *testing.T) {
 		t.Fatal(err)
 	}
 	said := &overheard{}
-	p.writer.AddQueryHook(said)
-	p.reader.AddQueryHook(said)
+	p.writer = p.writer.WithQueryHook(said)
+	p.reader = p.reader.WithQueryHook(said)
 	_, out := w.apply(w.insert("d1", messages.Running), w.insert("d2", messages.Running))
 	w.apply(w.update("d1", "running", messages.Failed))
 	w.apply(w.remove("d2", "running"))
