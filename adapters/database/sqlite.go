@@ -45,8 +45,8 @@ var sqliteDialect = dialect{
 const (
 	// journalLimit shrinks the WAL again after a reader of DECNET's held it open: 97 MiB in 4 s were measured.
 	journalLimit = 16 << 20
-	// tempInMemory keeps what a single statement could have to undo out of files: it is as large as what a batch writes, a megabyte
-	// or two, and cost a twelfth of a transaction.
+	// tempInMemory keeps the pages that a single statement could have to undo out of files. Source: measured, those cost a twelfth of a
+	// hub's transaction of 475 transitions.
 	tempInMemory = 2
 	// lockWait is how long SQLite waits for another writer, in milliseconds; whoever calls us calls again.
 	lockWait = 1000

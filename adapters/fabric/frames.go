@@ -176,10 +176,18 @@ func join(head any, body []byte) ([]byte, error) {
 	return append(append(b, '\n'), body...), nil
 }
 
+// numberOf is which batch a frame is, of one that is not read; 0 where it does not say.
+func numberOf(b []byte) uint64 {
+	f, _ := decode[struct {
+		N uint64 `json:"n"`
+	}](b, maxFrame) // what cannot be read has no number
+	return f.N
+}
+
 // openBatch reads a batch of a host and believes nothing in it that the host may not say.
 func openBatch(host string, b []byte) (batchFrame, error) {
 	if crowded(b) {
-		return batchFrame{}, fmt.Errorf("%w: too many items", errFrame)
+		return batchFrame{N: numberOf(b)}, fmt.Errorf("%w: too many items", errFrame)
 	}
 	f, err := decode[batchFrame](b, maxFrame)
 	if err != nil {

@@ -50,13 +50,10 @@ func TestABatchSaysNothingItsHostMayNotSay(t *testing.T) {
 }
 
 func TestAListThatWouldFillMemoryIsNotRead(t *testing.T) {
-	many := `{"events":[` + strings.Repeat("{},", maxItems) + `{}]}`
 	for name, frame := range map[string]string{
-		"one too many":       many,
 		"many":               `{"events":[` + strings.Repeat("{},", maxFrame/4) + `{}]}`,
 		"nulls":              `{"events":[` + strings.Repeat("null,", maxFrame/8) + `null]}`,
 		"numbers":            `{"events":[` + strings.Repeat("0,", maxFrame/4) + `0]}`,
-		"rows":               `{"slice":{"id":"x","rows":[` + strings.Repeat("{},", maxItems) + `{}]}}`,
 		"many rows":          `{"slice":{"id":"x","rows":[` + strings.Repeat("{},", maxFrame/4) + `{}]}}`,
 		"behind a string":    `{"origin":"a\"b\\","events":[` + strings.Repeat("{},", maxFrame/4) + `{}]}`,
 		"behind a lone end":  `}]}]` + `{"events":[` + strings.Repeat("{},", maxFrame/4) + `{}]}`,
@@ -83,6 +80,26 @@ func TestAListThatWouldFillMemoryIsNotRead(t *testing.T) {
 	}
 	if f, err := openBatch(host1, b); err != nil || len(f.Events) != maxItems {
 		t.Errorf("%d items of %d bytes: %v", maxItems, len(b), err)
+	}
+	one := transition(host1, maxItems+1)
+	var rows []messages.ShippedRow
+	for i := range full {
+		rows = append(rows, *full[i].Row)
+	}
+	for name, f := range map[string]batchFrame{
+		"transitions": {N: 7, Events: append(full, one)},
+		"rows":        {N: 7, Slice: &sliceFrame{ID: "x", Rows: append(rows, *one.Row)}},
+	} {
+		b, err := json.Marshal(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := openBatch(host1, b); !errors.Is(err, errFrame) || !strings.Contains(err.Error(), "more than") || got.N != 7 {
+			t.Errorf("one of the %s too many: batch %d, %v", name, got.N, err)
+		}
+	}
+	if f, err := openBatch(host1, []byte(`{"n":8,"events":[`+strings.Repeat("{},", maxFrame/4)+`{}]}`)); !errors.Is(err, errFrame) || f.N != 8 {
+		t.Errorf("a crowded batch is answered as batch %d, %v", f.N, err)
 	}
 	if _, err := decode[hello]([]byte(`{"version":"`+strings.Repeat("x", maxSmall)+`"}`), maxSmall); !errors.Is(err, errFrame) {
 		t.Errorf("a long hello: %v", err)

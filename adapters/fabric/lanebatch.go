@@ -14,11 +14,7 @@ func (l *lane) batch(b []byte) {
 	select {
 	case l.batches <- b:
 	default:
-		if f, err := decode[struct {
-			N uint64 `json:"n"`
-		}](b, maxFrame); err == nil {
-			l.say(kindAck, ackFrame{N: f.N, Busy: "the batches before it are not committed yet"})
-		}
+		l.say(kindAck, ackFrame{N: numberOf(b), Busy: "the batches before it are not committed yet"})
 	}
 }
 

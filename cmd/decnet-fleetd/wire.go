@@ -266,5 +266,5 @@ func deckyCounters(sys *supervise.System) func(name string) supervise.Stats {
 	}
 }
 
-// newID makes the id of a transition.
+// newID makes the id of a transition, of a listing, or of this process.
 func newID() string { return messages.NewEventID(time.Now()) }
