@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os/exec"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -120,44 +119,6 @@ func TestARowHeldByAForeignWriterDelaysItAlone(t *testing.T) {
 		must(t, sim.Kill("d2-ssh"))
 		s.reaches("d2", "failed", soon)
 		s.consistent("d1", "d2")
-	})
-}
-
-// TestAnOwnerThatSleptIsFenced: two daemons with a directory each share a host. The second waits; when the first one
-// stops beating it takes over; when the first wakes it finds itself fenced and writes nothing.
-func TestAnOwnerThatSleptIsFenced(t *testing.T) {
-	onEveryDBMS(t, func(t *testing.T, d *dbms) {
-		s, sim := running(t, d, "d1")
-		flags := strings.Split(strings.NewReplacer(s.path("state"), s.path("state2"), s.path("control.sock"), s.path("control2.sock")).
-			Replace(strings.Join(s.flags(), "\x00")), "\x00")
-		second := startDaemon(t, s.path("second.log"), append([]string{"serve"}, flags...)...)
-		status := func() string {
-			out, _ := output(t.Context(), t, fleetd(t), append([]string{"status", "-o", "json"}, flags...)...)
-			return out
-		}
-		eventually(t, soon, func() error { return unless(componentState(status(), "lease") == "standby", "%s", status()) })
-		must(t, sim.Kill("d1-ssh"))
-		s.reaches("d1", "failed", soon)
-
-		s.daemon.signal(t, syscall.SIGSTOP)
-		must(t, sim.Start("d1-ssh"))
-		s.reaches("d1", "running", soon) // the second has it
-		s.daemon.signal(t, syscall.SIGCONT)
-		eventually(t, soon, func() error {
-			out, _ := s.command("status", "-o", "json")
-			return unless(componentState(out, "lease") == "standby", "the first does not know: %s", out)
-		})
-		must(t, sim.Kill("d1-ssh"))
-		s.reaches("d1", "failed", soon)
-		s.consistent("d1")
-		if story := s.sub.story(t, "d1"); len(story) != 4 {
-			t.Errorf("told %v", story)
-		}
-
-		second.kill9(t) // and back
-		must(t, sim.Start("d1-ssh"))
-		s.reaches("d1", "running", soon)
-		s.consistent("d1")
 	})
 }
 

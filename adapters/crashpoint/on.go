@@ -6,6 +6,7 @@ import (
 	"os"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // armed is the file that says where to die: the step, and as many dots as the times it may pass before.
@@ -16,7 +17,10 @@ var (
 	passed = map[string]string{} // dots, by what the file said
 )
 
-// At kills the process if the file says so.
+// stops is set where the process is to be stopped, as by a debugger or a frozen cgroup, instead of killed.
+var stops = os.Getenv("FLEETD_CRASH_STOPS") != ""
+
+// At kills or stops the process if the file says so. One that was stopped goes on when the file is gone.
 func At(step Step) {
 	text, err := os.ReadFile(armed)
 	if err != nil {
@@ -31,6 +35,11 @@ func At(step Step) {
 		}
 		return
 	}
-	_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
-	select {} // nothing more happens here
+	if !stops {
+		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		select {} // nothing more happens here
+	}
+	for _ = syscall.Kill(os.Getpid(), syscall.SIGSTOP); err == nil; _, err = os.Stat(armed) {
+		time.Sleep(time.Millisecond) // a signal to the process need not stop this thread first
+	}
 }

@@ -1,5 +1,5 @@
 // Package crashpoint numbers the durable steps of the product: the moments between which a crash must lose nothing. In a
-// binary built with the tag crashpoints the process can be told to kill itself at one of them; in every other binary At
+// binary built with the tag crashpoints the process can be told to kill or stop itself at one of them; in every other binary At
 // compiles to nothing. It knows no adapter; adapters call it.
 package crashpoint
 

@@ -76,6 +76,8 @@ func openMySQL(t target, limit time.Duration, conns int) (*bun.DB, error) {
 		"innodb_lock_wait_timeout": strconv.Itoa(seconds),
 		// Else a statement that waits for somebody's ALTER TABLE goes on waiting for days after we have given it up.
 		"lock_wait_timeout": strconv.Itoa(seconds),
+		// Of a connection, for MySQL has no such limit of a transaction. The lease beats several times meanwhile.
+		"wait_timeout": strconv.Itoa(2 * seconds),
 	}
 	if err := c.Apply(mysql.Charset("utf8mb4", "")); err != nil {
 		return nil, fmt.Errorf("database: %w", err)
@@ -115,7 +117,7 @@ func mysqlKind(err error) kind {
 		return kindDisk
 	case 1034, 1035, 1194, 1712: // damaged table or index
 		return kindDamaged
-	case 1040, 1053, 1077, 1129, 1158, 1159, 1160, 1161, 1203, 1317, 1927: // too many connections, shutdown, killed, network
+	case 1040, 1053, 1077, 1129, 1158, 1159, 1160, 1161, 1203, 1317, 1927, 4031: // too many connections, shutdown, killed, network, silent for too long
 		return kindAway
 	}
 	return kindOther

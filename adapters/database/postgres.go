@@ -61,7 +61,7 @@ func openPostgres(t target, limit time.Duration, conns int) (*bun.DB, error) {
 	ms := serverLimit(limit).Milliseconds()
 	// What an administrator may have set otherwise for the account: bun's literals are safe only with standard strings, and
 	// what others commit while we wait for a row counts only with read committed.
-	params := map[string]any{"lock_timeout": ms, "statement_timeout": ms, "timezone": "UTC",
+	params := map[string]any{"lock_timeout": ms, "statement_timeout": ms, "idle_in_transaction_session_timeout": ms, "timezone": "UTC",
 		"standard_conforming_strings": "on", "default_transaction_isolation": "read committed"}
 	if t.readOnly {
 		params["default_transaction_read_only"] = "on"
@@ -131,7 +131,7 @@ func postgresKind(err error) kind {
 		return kindValue
 	case strings.HasPrefix(code, "28"):
 		return kindLogin
-	case strings.HasPrefix(code, "08"), strings.HasPrefix(code, "57"):
+	case strings.HasPrefix(code, "08"), strings.HasPrefix(code, "57"), code == "25P03": // we were silent within a transaction
 		return kindAway
 	case strings.HasPrefix(code, "53"), strings.HasPrefix(code, "58"):
 		return kindDisk

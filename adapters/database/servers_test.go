@@ -145,8 +145,8 @@ func TestTheServersClockIsComparedWithOurs(t *testing.T) {
 func TestConnectionsToServersAreSetUp(t *testing.T) {
 	want := map[string]map[string]string{
 		"postgres": {"current_setting('standard_conforming_strings')": "on", "current_setting('lock_timeout')": "4s",
-			"current_setting('statement_timeout')": "4s", "current_setting('TimeZone')": "UTC", "current_setting('transaction_isolation')": "read committed"},
-		"mysql": {"@@innodb_lock_wait_timeout": "4", "@@lock_wait_timeout": "4", "@@time_zone": "+00:00", "@@character_set_connection": "utf8mb4",
+			"current_setting('statement_timeout')": "4s", "current_setting('idle_in_transaction_session_timeout')": "4s", "current_setting('TimeZone')": "UTC", "current_setting('transaction_isolation')": "read committed"},
+		"mysql": {"@@innodb_lock_wait_timeout": "4", "@@lock_wait_timeout": "4", "@@wait_timeout": "8", "@@time_zone": "+00:00", "@@character_set_connection": "utf8mb4",
 			"@@sql_mode": "STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"},
 	}
 	onServers(t, func(t *testing.T, s site) {
