@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -320,6 +321,31 @@ func TestSilenceIsToldStepByStepAndAGoodbyeIsNoAlarm(t *testing.T) {
 			}) {
 				t.Errorf("nobody says on %s that it is %s", topic, status)
 			}
+		}
+	})
+}
+
+// TestWhoWasNotListenedToWasNotSilent: the hub's process is stopped for a while, with a host that is up and one that is stale.
+func TestWhoWasNotListenedToWasNotSilent(t *testing.T) {
+	var slept atomic.Int64
+	now := func() time.Time { return time.Now().Add(time.Duration(slept.Load())) }
+	inLabAt(t, now, func(_ *testing.T, sys *supervise.System) {
+		c := newCrowd(t, sys, "a", "b")
+		c.contact(1)
+		pass(StaleAfter + time.Second)
+		c.contact(0)
+		pass(time.Second)
+		slept.Add(int64(time.Hour))
+		pass(SuspectAfter - time.Second - lookEvery)
+		if got := c.changes(); !strings.HasSuffix(got, "name-b stale, name-a up") {
+			t.Errorf("told: %s", got)
+		}
+		if m := c.members(); m["a"].Status != messages.MemberUp || m["b"].Status != messages.MemberStale {
+			t.Errorf("members: %+v", m)
+		}
+		pass(StaleAfter)
+		if got := c.changes(); !strings.HasSuffix(got, "name-a suspect, name-a stale") {
+			t.Errorf("who stays silent is not told of: %s", got)
 		}
 	})
 }

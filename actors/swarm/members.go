@@ -15,6 +15,9 @@ const (
 	lookEvery = 250 * time.Millisecond
 	// readEvery is how often all rows are read, for what others wrote. Source: 50,000 rows take half a second on SQLite.
 	readEvery = time.Minute
+	// nap is how long the members may get no message before it is this process that stood still. Chosen: they look four times
+	// meanwhile.
+	nap = 4 * lookEvery
 	// sayEvery is how often the health of each host is published although it has not changed: what was said while a bus
 	// was away is lost. Source: the pace of heartbeats.
 	sayEvery = 30 * time.Second
@@ -44,6 +47,7 @@ type Members struct {
 	roster  *roster
 	reading bool
 	saidAt  time.Time
+	awake   time.Time // when the last message was handled
 }
 
 // member is one host.
@@ -93,6 +97,7 @@ type tableRead struct {
 
 // Receive handles one message.
 func (m *Members) Receive(c *supervise.Ctx, msg any) {
+	m.wake(c.Now())
 	switch x := msg.(type) {
 	case supervise.Started:
 		m.read(c)
@@ -114,6 +119,19 @@ func (m *Members) Receive(c *supervise.Ctx, msg any) {
 		m.tableRead(c, x)
 	default:
 		m.asked(c, msg)
+	}
+}
+
+// wake lets the time in which this process stood still, as in a paused machine, be nobody's silence.
+func (m *Members) wake(now time.Time) {
+	slept := now.Sub(m.awake)
+	if m.awake = now; slept < nap {
+		return
+	}
+	for _, x := range m.all {
+		if !x.heardAt.IsZero() {
+			x.heardAt = x.heardAt.Add(slept)
+		}
 	}
 }
 

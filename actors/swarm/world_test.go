@@ -45,8 +45,14 @@ func of[T any](b *box) (out []T) {
 // inLab runs a story with fake time.
 func inLab(t *testing.T, story func(t *testing.T, sys *supervise.System)) {
 	t.Helper()
+	inLabAt(t, time.Now, story)
+}
+
+// inLabAt is for a story in which the actors' clock is another one.
+func inLabAt(t *testing.T, now func() time.Time, story func(t *testing.T, sys *supervise.System)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		sys, err := supervise.New(supervise.Config{Now: time.Now, Jitter: func() float64 { return 0.5 }})
+		sys, err := supervise.New(supervise.Config{Now: now, Jitter: func() float64 { return 0.5 }})
 		if err != nil {
 			t.Fatal(err)
 		}
