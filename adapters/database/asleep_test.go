@@ -47,7 +47,7 @@ func TestASleepersTransactionIsEndedByTheServer(t *testing.T) {
 	})
 }
 
-// TestAConnectionThatRestedIsReplacedUnseen: MySQL's limit is for every connection. What it closed costs nobody an error.
+// TestAConnectionThatRestedIsReplacedUnseen: MySQL's limit is for every connection. That one goes costs nobody an error.
 func TestAConnectionThatRestedIsReplacedUnseen(t *testing.T) {
 	onServers(t, func(t *testing.T, s site) {
 		if s.name != onMySQL.name {

@@ -86,7 +86,9 @@ func openMySQL(t target, limit time.Duration, conns int) (*bun.DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("database: %w", err)
 	}
-	return bun.NewDB(onePool(sql.OpenDB(connector), conns), quietMySQL{mysqldialect.New()}), nil
+	pool := onePool(sql.OpenDB(connector), conns)
+	pool.SetConnMaxIdleTime(time.Duration(seconds) * time.Second) // before the server does, and warns of it in its log
+	return bun.NewDB(pool, quietMySQL{mysqldialect.New()}), nil
 }
 
 // mysqlKind goes by the error numbers of MySQL's and MariaDB's manuals.
