@@ -24,7 +24,7 @@ type Delivered struct {
 	Rows    []MirrorRow // as they are now
 	Gone    []string    // names without a row now
 	Queued  []OutboxRow // in the order of their ids, those of the other deliveries of the transaction not among them
-	Err     error       // only of a Forget: ErrEnrolled, ErrNoSuchHost
+	Err     error       // nothing of it is committed: ErrEnrolled or ErrNoSuchHost of a Forget, else a bug that it meets
 }
 
 // MirrorRow is what a hub keeps in mind of a row of a worker.

@@ -21,6 +21,7 @@ type base struct {
 	mu    sync.Mutex
 	token int64
 	fail  error
+	bug   map[string]error // by host
 	slow  time.Duration
 	calls [][]messages.Delivery
 	read  []messages.MirrorRow
@@ -44,6 +45,9 @@ func (b *base) Mirror(ctx context.Context, token int64, all []messages.Delivery)
 	b.calls = append(b.calls, all)
 	out := make([]messages.Delivered, len(all))
 	for i, d := range all {
+		if out[i].Err = b.bug[d.HostUUID]; out[i].Err != nil {
+			continue
+		}
 		for _, e := range d.Batch.Events {
 			b.ids++
 			out[i].Queued = append(out[i].Queued, messages.OutboxRow{ID: b.ids, EventID: e.EventID})
@@ -149,6 +153,31 @@ func TestWhatSeveralWorkersShipMeanwhileIsOneTransaction(t *testing.T) {
 		synctest.Wait()
 		if n := len(h.db.calls); n != 2 || len(h.db.calls[1]) != 9 {
 			t.Errorf("%d transactions", n)
+		}
+	})
+}
+
+// TestAHostWhoseBatchMeetsABugIsToldAlone: the others are answered as ever, and its listing begins again.
+func TestAHostWhoseBatchMeetsABugIsToldAlone(t *testing.T) {
+	inLab(t, func(t *testing.T, sys *supervise.System) {
+		h := newHub(sys)
+		h.ref.Tell(messages.OwnershipChanged{Owner: true, Token: 5})
+		bug := errors.New("a bug")
+		h.db.set(func() { h.db.bug = map[string]error{"a": bug} })
+		answers := map[string]messages.Delivered{}
+		for _, d := range []messages.Delivery{part("l1", 0, false, "d1"), batch("b", "e1")} {
+			a, err := h.ref.Ask(context.Background(), d)
+			if err != nil {
+				t.Fatal(err)
+			}
+			answers[d.HostUUID] = a.(messages.Delivered)
+		}
+		if !errors.Is(answers["a"].Err, bug) || answers["b"].Err != nil || len(of[messages.OutboxAppended](h.publisher)) != 1 {
+			t.Errorf("answers: %+v", answers)
+		}
+		h.db.set(func() { h.db.bug = nil })
+		if err := h.deliver(part("l1", 1, true, "d2")); !errors.Is(err, errListing) {
+			t.Errorf("the next part of a listing that lost one: %v", err)
 		}
 	})
 }

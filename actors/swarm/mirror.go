@@ -206,6 +206,10 @@ func (m *Mirror) committed(c *supervise.Ctx, x committed) {
 		m.cfg.View.Tell(appended)
 	}
 	for i, w := range running {
+		if err := x.out[i].Err; err != nil && !w.d.Forget {
+			c.Log().Error().Err(err).Str("host", w.d.HostUUID).Msg("what a worker ships cannot be mirrored: it ships it again")
+			delete(m.lists, w.d.HostUUID)
+		}
 		w.c.Respond(x.out[i])
 	}
 	m.rest(c, max(x.held/restShare, minRest))

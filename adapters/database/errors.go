@@ -31,6 +31,7 @@ const (
 	kindLogin           // account, password or database name
 	kindTLS             // encrypted or not, and the server's certificate
 	kindValue           // what is to be written does not fit its column
+	kindBug             // our own program failed over it
 )
 
 // Error is what went wrong, where, and what to do about it. For a missing table, column or privilege errors.Is finds
@@ -83,7 +84,7 @@ func Retryable(err error) bool {
 	switch e.kind {
 	case kindAway, kindLocked, kindDuplicate, kindReadOnly, kindDisk, kindMissing, kindUnopenable:
 		return true
-	case kindOther, kindDamaged, kindSchema, kindDenied, kindLogin, kindTLS, kindValue:
+	case kindOther, kindDamaged, kindSchema, kindDenied, kindLogin, kindTLS, kindValue, kindBug:
 	}
 	return false
 }

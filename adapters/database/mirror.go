@@ -8,13 +8,14 @@ import (
 	"slices"
 	"time"
 
+	"github.com/decnet/decnet-fleetd/adapters/panics"
 	"github.com/decnet/decnet-fleetd/messages"
 )
 
 // Mirror writes what workers shipped: rows, what was announced of them and the outbox become durable together or not at
 // all, under the lease of our own host. Answers are in the order of the deliveries. What an earlier call committed is
 // recognized and not repeated. Rows that a host never reported are left alone, and no row of another host is touched.
-// held is how long others had to wait with their own writes. The error is messages.ErrFenced if another process took the lease; Retryable says whether to call again.
+// held is how long others had to wait with their own writes. A delivery over which the program fails is answered with an Err. The error is messages.ErrFenced if another process took the lease; Retryable says whether to call again.
 func (db *DB) Mirror(ctx context.Context, token int64, deliveries []messages.Delivery) (out []messages.Delivered, held time.Duration, err error) {
 	if len(deliveries) == 0 {
 		return nil, 0, nil
@@ -26,10 +27,29 @@ func (db *DB) Mirror(ctx context.Context, token int64, deliveries []messages.Del
 	if kindOf(err) == kindDuplicate {
 		out, held, err = db.mirror(ctx, token, deliveries, true)
 	}
-	if k := kindOf(err); k == kindDuplicate || k == kindValue {
+	k := kindOf(err)
+	if k == kindDuplicate || k == kindValue {
 		return db.mirrorApart(ctx, token, deliveries, err)
 	}
+	if k == kindBug {
+		return db.mirrorEach(ctx, token, deliveries, err)
+	}
 	return out, held, err
+}
+
+// mirrorEach commits each delivery by itself, so that one over which the program fails costs no other host.
+func (db *DB) mirrorEach(ctx context.Context, token int64, deliveries []messages.Delivery, why error) (out []messages.Delivered, held time.Duration, err error) {
+	if len(deliveries) == 1 {
+		return []messages.Delivered{{Err: why}}, 0, nil
+	}
+	for i := range deliveries {
+		got, took, err := db.Mirror(ctx, token, deliveries[i:i+1])
+		if err != nil {
+			return nil, 0, err
+		}
+		out, held = append(out, got...), held+took
+	}
+	return out, held, nil
 }
 
 // mirrorApart finds the one transition or row that the database does not take, and refuses it.
@@ -101,8 +121,15 @@ type mirroring struct {
 }
 
 // mirror is one transaction. A wary one believes no event to be new because its revision is: somebody uses the ids of others.
-func (db *DB) mirror(ctx context.Context, token int64, deliveries []messages.Delivery, wary bool) ([]messages.Delivered, time.Duration, error) {
+func (db *DB) mirror(ctx context.Context, token int64, deliveries []messages.Delivery, wary bool) (out []messages.Delivered, held time.Duration, err error) {
 	var m *mirroring
+	defer func() {
+		if why := recover(); why != nil {
+			e := &Error{Where: db.at.where, What: fmt.Sprintf("mirror rows of workers: panic at %s: %v", panics.Site(), why), kind: kindBug}
+			db.advise(e)
+			err = e
+		}
+	}()
 	understood := db.understood(deliveries) // before the transaction: DECNET's writers wait as long as it runs
 	a, err := db.durably(ctx, "mirror rows of workers", func(ctx context.Context, a *attempt) error {
 		m = &mirroring{attempt: a, wary: wary, hosts: map[string]*mirrored{}, out: make([]messages.Delivered, len(deliveries))}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/decnet/decnet-fleetd/adapters/panics"
 	"github.com/decnet/decnet-fleetd/messages"
 )
 
@@ -37,19 +38,30 @@ func (db *DB) understood(deliveries []messages.Delivery) []sense {
 
 func (db *DB) sense(d messages.Delivery) (x sense) {
 	for _, e := range d.Batch.Events {
-		m := meaning{}
-		if e.Row != nil {
-			m = db.meaning(d.HostUUID, *e.Row)
-		}
-		m.t = transitionOf(e)
-		x.events = append(x.events, m)
+		x.events = append(x.events, guarded(func() (m meaning) {
+			if e.Row != nil {
+				m = db.meaning(d.HostUUID, *e.Row)
+			}
+			m.t = transitionOf(e)
+			return m
+		}))
 	}
 	if s := d.Batch.Slice; s != nil {
 		for _, r := range s.Rows {
-			x.rows = append(x.rows, db.meaning(d.HostUUID, r))
+			x.rows = append(x.rows, guarded(func() meaning { return db.meaning(d.HostUUID, r) }))
 		}
 	}
 	return x
+}
+
+// guarded refuses the one transition or row that the program fails to read: it would fail over it again and again.
+func guarded(read func() meaning) (m meaning) {
+	defer func() {
+		if why := recover(); why != nil {
+			m = meaning{why: fmt.Sprintf("the hub fails to read it, a bug to report: panic at %s: %v", panics.Site(), why)}
+		}
+	}()
+	return read()
 }
 
 func (db *DB) meaning(host string, r messages.ShippedRow) meaning {

@@ -36,6 +36,8 @@ func (db *DB) advise(e *Error) {
 		e.Remedy = "no answer in time: another process holds a lock, or the database hangs; it is tried again"
 	case kindMissing:
 		e.Remedy = db.missingRemedy()
+	case kindBug:
+		e.Remedy = "it is a bug: report the line"
 	case kindOther, kindDuplicate, kindValue:
 	}
 }

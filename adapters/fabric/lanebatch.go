@@ -3,10 +3,8 @@ package fabric
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
-	"runtime"
-	"strings"
 
+	"github.com/decnet/decnet-fleetd/adapters/panics"
 	"github.com/decnet/decnet-fleetd/messages"
 )
 
@@ -35,7 +33,7 @@ func (l *lane) deliver() {
 func (l *lane) settle(b []byte) (a ackFrame) {
 	defer func() {
 		if why := recover(); why != nil {
-			l.malformed(messages.RefusedFrame, fmt.Errorf("%s: panic, a bug to report: %v", panickedAt(), why))
+			l.malformed(messages.RefusedFrame, fmt.Errorf("%s: panic, a bug to report: %v", panics.Site(), why))
 			a.Busy = "the hub fails over it; its log says how"
 		}
 	}()
@@ -45,20 +43,6 @@ func (l *lane) settle(b []byte) (a ackFrame) {
 		return l.refused(f.N, err)
 	}
 	return l.commit(f)
-}
-
-// panickedAt is the line that panicked. Call it in a deferred function.
-func panickedAt() string {
-	pcs := make([]uintptr, 16)
-	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs)])
-	for panicked := false; ; {
-		f, more := frames.Next()
-		inRuntime := strings.HasPrefix(f.Function, "runtime.")
-		if panicked && !inRuntime || !more {
-			return fmt.Sprintf("%s:%d", filepath.Base(f.File), f.Line)
-		}
-		panicked = panicked || inRuntime
-	}
 }
 
 func (l *lane) commit(f batchFrame) ackFrame {

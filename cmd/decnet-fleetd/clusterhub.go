@@ -140,7 +140,7 @@ func (n *node) deliver(ctx context.Context, host string, b messages.ShipBatch) (
 		return messages.ShipAck{}, err
 	}
 	d, err := delivered(a)
-	return messages.ShipAck{Refused: d.Refused}, err
+	return messages.ShipAck{Refused: d.Refused}, errors.Join(err, d.Err)
 }
 
 // refusedBy puts on record whom the fabric did not let in, or what it did not take.
