@@ -15,7 +15,9 @@ import (
 // Mirror writes what workers shipped: rows, what was announced of them and the outbox become durable together or not at
 // all, under the lease of our own host. Answers are in the order of the deliveries. What an earlier call committed is
 // recognized and not repeated. Rows that a host never reported are left alone, and no row of another host is touched.
-// held is how long others had to wait with their own writes. A delivery over which the program fails is answered with an Err. The error is messages.ErrFenced if another process took the lease; Retryable says whether to call again.
+// held is how long others had to wait with their own writes. A delivery over which the program fails is answered with an
+// Err, and shipped again. The error is messages.ErrFenced if another process took the lease; Retryable says whether to
+// call again.
 func (db *DB) Mirror(ctx context.Context, token int64, deliveries []messages.Delivery) (out []messages.Delivered, held time.Duration, err error) {
 	if len(deliveries) == 0 {
 		return nil, 0, nil
