@@ -113,7 +113,11 @@ func TestAskNeverHangs(t *testing.T) {
 
 func TestAskOfAFullMailboxSaysSo(t *testing.T) {
 	inLab(t, func(l *lab) {
-		r := l.Spawn(Spec{Kind: "decky", ID: "a", Mailbox: 1, New: answerer()})
+		release := make(chan struct{})
+		r := l.Spawn(Spec{Kind: "decky", ID: "a", Mailbox: 1, New: code(func(*Ctx, any) { <-release })})
+		defer close(release)
+		r.Tell(mute{})
+		synctest.Wait() // it is busy with that
 		r.Tell(mute{})
 		if _, err := r.Ask(l.t.Context(), echo{1}); !errors.Is(err, ErrFull) {
 			t.Error(err)
