@@ -1,8 +1,6 @@
 package integration
 
 import (
-	"net/url"
-	"os"
 	"testing"
 	"time"
 
@@ -14,10 +12,7 @@ import (
 func TestAHubWithoutItsDatabaseOrBusLosesNothingOfItsWorkers(t *testing.T) {
 	onEveryDBMS(t, func(t *testing.T, d *dbms) {
 		s := newSwarm(t, d, 2, 2)
-		must(t, os.Rename(s.path("bus.sock"), s.path("real-bus.sock")))
-		bus, err := faultproxy.Listen(t.Context(), "unix", s.path("bus.sock"), s.path("real-bus.sock"), wholeFrames)
-		must(t, err)
-		t.Cleanup(func() { _ = bus.Close() })
+		bus := s.beforeSocket("bus.sock", wholeFrames)
 		outages := s.outagesOfItsDatabase()
 		outages["its bus refused"] = behind(bus, faultproxy.Faults{Refuse: true}, true)
 		outages["its bus that takes and echoes nothing"] = behind(bus, faultproxy.Faults{ToServer: fault{Swallow: true}}, false)
@@ -54,25 +49,9 @@ func TestAHubWithoutItsDatabaseOrBusLosesNothingOfItsWorkers(t *testing.T) {
 func (s *swarm) outagesOfItsDatabase() map[string]func() (back func()) {
 	s.t.Helper()
 	if s.d.service == "" {
-		return map[string]func() func(){"its database locked": func() func() {
-			holder, err := s.db.sql.Conn(s.t.Context())
-			must(s.t, err)
-			_, err = holder.ExecContext(s.t.Context(), "BEGIN IMMEDIATE")
-			must(s.t, err)
-			return func() {
-				_, err := holder.ExecContext(s.t.Context(), "COMMIT")
-				must(s.t, err)
-				must(s.t, holder.Close())
-			}
-		}}
+		return map[string]func() func(){"its database locked": func() func() { return s.db.lock(s.t) }}
 	}
-	u, err := url.Parse(s.db.at)
-	must(s.t, err)
-	p, err := faultproxy.Listen(s.t.Context(), "tcp", "127.0.0.1:0", u.Host, nil)
-	must(s.t, err)
-	s.t.Cleanup(func() { _ = p.Close() })
-	u.Host = p.Addr()
-	s.db.at = u.String()
+	p := s.beforeServer()
 	return map[string]func() func(){
 		"its database refused":    behind(p, faultproxy.Faults{Refuse: true}, true),
 		"its database hanging":    behind(p, faultproxy.Faults{ToServer: fault{Hang: true}}, false),

@@ -57,6 +57,21 @@ func (d *database) url() string {
 	return "sqlite://" + d.path
 }
 
+// lock keeps SQLite's one lock from everybody until release is called, as somebody does who forgot to commit.
+func (d *database) lock(t *testing.T) (release func()) {
+	t.Helper()
+	holder, err := d.sql.Conn(t.Context())
+	must(t, err)
+	_, err = holder.ExecContext(t.Context(), "BEGIN IMMEDIATE")
+	must(t, err)
+	return func() {
+		t.Helper()
+		_, err := holder.ExecContext(t.Context(), "COMMIT")
+		must(t, err)
+		must(t, holder.Close())
+	}
+}
+
 func (d *database) exec(t *testing.T, statement string, args ...any) int64 {
 	t.Helper()
 	result, err := d.sql.ExecContext(t.Context(), statement, args...)

@@ -78,9 +78,7 @@ func (p *pair) sleeps() {
 	p.t.Helper()
 	eventually(p.t, soon, func() error {
 		p.daemon.signal(p.t, syscall.SIGSTOP)
-		for !p.daemon.stopped(p.t) {
-			time.Sleep(time.Millisecond)
-		}
+		eventually(p.t, prompt, func() error { return unless(p.daemon.stopped(p.t), "it does not stop") })
 		if p.db.lockable(p.t) {
 			return nil
 		}

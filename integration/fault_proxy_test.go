@@ -35,27 +35,37 @@ type proxied struct {
 	proxy *faultproxy.Proxy
 }
 
-// onSocket moves a socket of the stage aside and stands in its place.
 func onSocket(t *testing.T, v *victim, name string, split func([]byte, bool) (int, []byte, error)) *proxied {
 	t.Helper()
-	must(t, os.Rename(v.path(name), v.path("real-"+name)))
-	p, err := faultproxy.Listen(t.Context(), "unix", v.path(name), v.path("real-"+name), split)
-	must(t, err)
-	t.Cleanup(func() { _ = p.Close() })
-	return &proxied{v, p}
+	return &proxied{v, v.beforeSocket(name, split)}
 }
 
-// onServer stands between the daemon and its database server.
 func onServer(t *testing.T, v *victim) *proxied {
 	t.Helper()
-	u, err := url.Parse(v.db.at)
-	must(t, err)
-	p, err := faultproxy.Listen(t.Context(), "tcp", "127.0.0.1:0", u.Host, nil)
-	must(t, err)
-	t.Cleanup(func() { _ = p.Close() })
+	return &proxied{v, v.beforeServer()}
+}
+
+// beforeSocket moves a socket of the stage aside and stands in its place.
+func (s *stage) beforeSocket(name string, split func([]byte, bool) (int, []byte, error)) *faultproxy.Proxy {
+	s.t.Helper()
+	must(s.t, os.Rename(s.path(name), s.path("real-"+name)))
+	p, err := faultproxy.Listen(s.t.Context(), "unix", s.path(name), s.path("real-"+name), split)
+	must(s.t, err)
+	s.t.Cleanup(func() { _ = p.Close() })
+	return p
+}
+
+// beforeServer stands between a daemon that starts from now on and its database server.
+func (s *stage) beforeServer() *faultproxy.Proxy {
+	s.t.Helper()
+	u, err := url.Parse(s.db.at)
+	must(s.t, err)
+	p, err := faultproxy.Listen(s.t.Context(), "tcp", "127.0.0.1:0", u.Host, nil)
+	must(s.t, err)
+	s.t.Cleanup(func() { _ = p.Close() })
 	u.Host = p.Addr()
-	v.db.at = u.String()
-	return &proxied{v, p}
+	s.db.at = u.String()
+	return p
 }
 
 // suffers lets things happen under a fault for a while, takes it back, and asks the judge.
