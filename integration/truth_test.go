@@ -13,7 +13,7 @@ import (
 // TestTheConsoleShowsTheActorsAndTheMemoryOfThisProcess: the tree has every actor that must be there, below its group or
 // kind, in the terminal's words and on the page; memory is the kernel's number.
 func TestTheConsoleShowsTheActorsAndTheMemoryOfThisProcess(t *testing.T) {
-	s, sim := webStage(t, "web-01", "web-02")
+	s, sim := webStage(t, "web-02", "web-01")
 	tree := s.say(0, "actors", "--tree")
 	for _, want := range []string{`(?m)^decky\n  decky/web-01 .*\n  decky/web-02 `, `(?m)^delivery/publisher\n  publisher/publisher `, `(?m)^delivery/store\n  store/store `,
 		`(?m)^sources/fleet\n  fleet/fleet `, `(?m)^sources/source\n  source/`, `(?m)^  source/declared `, `(?m)^  source/observed `, `(?m)^  source/recorded `, `(?m)^view\n  view/view `} {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -29,6 +30,9 @@ func (a *app) actorsVerb() *cobra.Command {
 		RunE: a.asking(func(ctx context.Context, client *console.Client, args []string) error {
 			if len(args) > 0 {
 				s.Filter = strings.TrimSpace(s.Filter + " " + console.Quoted(args[0]))
+			}
+			if tree {
+				s.Sort = cmp.Or(s.Sort, "pid") // else as they happened to start
 			}
 			list, err := sampled(ctx, client, s, sample)
 			if err != nil {
